@@ -1,0 +1,247 @@
+//! From what came over the wire to a [`Draft`]: a JSON document, read strictly, or the fields of the form.
+//!
+//! Reading by hand instead of by `Deserialize` has two reasons: everything wrong is to be said at once, not only the first
+//! thing; and serde's messages quote values.
+
+use crate::request::{Draft, FieldError, PartyDraft};
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+/// The fields of a request.
+pub const TOP: &[&str] = &["kind", "capacity", "scope", "language", "person", "representative", "words", "hospitals"];
+/// The fields of a party.
+pub const PARTY: &[&str] = &["name", "kana", "birth_date", "sex", "address", "mail", "telephone"];
+
+/// Reads a JSON body.
+///
+/// The names of unknown fields are not repeated: a client with its columns mixed up would send a name as one.
+///
+/// # Errors
+/// Not JSON at all. What has the wrong shape is in the list beside the draft.
+pub fn from_json(body: &[u8]) -> Result<(Draft, Vec<FieldError>), FieldError> {
+    let value: Value = serde_json::from_slice(body).map_err(|_| FieldError::new("", "not-json"))?;
+    let mut reader = Reader { errors: Vec::new() };
+    let mut draft = Draft::default();
+    let Value::Object(mut top) = value else {
+        return Ok((draft, vec![FieldError::new("", "not-object")]));
+    };
+    draft.kind = reader.text(&mut top, "", "kind");
+    draft.capacity = reader.text(&mut top, "", "capacity");
+    draft.scope = reader.text(&mut top, "", "scope");
+    draft.language = reader.text(&mut top, "", "language");
+    draft.person = reader.party(&mut top, "person").unwrap_or_default();
+    draft.representative = reader.party(&mut top, "representative");
+    draft.words = reader.text(&mut top, "", "words");
+    draft.hospitals = reader.list(&mut top, "hospitals");
+    reader.nothing_else(&top, Cow::Borrowed(""), TOP);
+    Ok((draft, reader.errors))
+}
+
+struct Reader {
+    errors: Vec<FieldError>,
+}
+
+impl Reader {
+    fn text(&mut self, from: &mut Map<String, Value>, root: &str, field: &'static str) -> String {
+        match from.remove(field) {
+            None => String::new(),
+            Some(Value::String(text)) => text,
+            Some(_) => {
+                self.errors.push(FieldError::new(format!("{root}/{field}"), "not-text"));
+                String::new()
+            }
+        }
+    }
+
+    fn party(&mut self, from: &mut Map<String, Value>, field: &'static str) -> Option<PartyDraft> {
+        let root = format!("/{field}");
+        let mut object = match from.remove(field)? {
+            Value::Object(object) => object,
+            _ => {
+                self.errors.push(FieldError::new(root, "not-object"));
+                return None;
+            }
+        };
+        let party = PartyDraft {
+            name: self.text(&mut object, &root, "name"),
+            kana: self.text(&mut object, &root, "kana"),
+            birth_date: self.text(&mut object, &root, "birth_date"),
+            sex: self.text(&mut object, &root, "sex"),
+            address: self.text(&mut object, &root, "address"),
+            mail: self.text(&mut object, &root, "mail"),
+            telephone: self.text(&mut object, &root, "telephone"),
+        };
+        self.nothing_else(&object, Cow::Owned(root), PARTY);
+        Some(party)
+    }
+
+    fn list(&mut self, from: &mut Map<String, Value>, field: &'static str) -> Vec<String> {
+        let items = match from.remove(field) {
+            None => return Vec::new(),
+            Some(Value::Array(items)) => items,
+            Some(_) => {
+                self.errors.push(FieldError::new(format!("/{field}"), "not-list"));
+                return Vec::new();
+            }
+        };
+        let mut texts = Vec::with_capacity(items.len());
+        for (n, item) in items.into_iter().enumerate() {
+            match item {
+                Value::String(text) => texts.push(text),
+                _ => self.errors.push(FieldError::new(format!("/{field}/{n}"), "not-text")),
+            }
+        }
+        texts
+    }
+
+    fn nothing_else(&mut self, rest: &Map<String, Value>, root: Cow<'static, str>, known: &[&str]) {
+        if !rest.is_empty() {
+            self.errors.push(FieldError::with(root, "unknown-field", known.join(", ")));
+        }
+    }
+}
+
+/// What the shape and what the content got wrong, as one list: one error per place, that of the shape first.
+pub fn merged(shape: Vec<FieldError>, content: Vec<FieldError>) -> Vec<FieldError> {
+    let mut all = shape;
+    for error in content {
+        let told = |known: &FieldError| {
+            known.code != "unknown-field"
+                && (known.pointer == error.pointer
+                    || error.pointer.strip_prefix(&*known.pointer).is_some_and(|rest| rest.starts_with('/')))
+        };
+        if !all.iter().any(told) {
+            all.push(error);
+        }
+    }
+    all
+}
+
+/// The most fields of a form post: twice what the form has.
+const FORM_FIELDS_MAX: usize = 64;
+
+/// The fields of a form post, in order. More than 64 are cut off: the form has half as many.
+pub struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    /// Wraps what the form extractor gives.
+    pub fn new(mut pairs: Vec<(String, String)>) -> Self {
+        pairs.truncate(FORM_FIELDS_MAX);
+        Self(pairs)
+    }
+
+    /// The first value of a field; empty if absent.
+    pub fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+    }
+
+    /// All that was typed as bytes, but for the token: what a repeat of the form has to bring again.
+    pub fn digest_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (name, value) in self.0.iter().filter(|(name, _)| name != "token") {
+            for part in [name, value] {
+                bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+                bytes.extend_from_slice(part.as_bytes());
+            }
+        }
+        bytes
+    }
+
+    fn party(&self, root: &str) -> PartyDraft {
+        let get = |field: &str| self.get(&format!("{root}-{field}")).to_owned();
+        PartyDraft {
+            name: get("name"),
+            kana: get("kana"),
+            birth_date: get("birth_date"),
+            sex: get("sex"),
+            address: get("address"),
+            mail: get("mail"),
+            telephone: get("telephone"),
+        }
+    }
+
+    /// The draft that the form makes. Field names are the JSON pointers with `-` for `/`; hospitals stand one on a line.
+    pub fn draft(&self) -> Draft {
+        let representative = self.party("representative");
+        Draft {
+            kind: self.get("kind").to_owned(),
+            capacity: self.get("capacity").to_owned(),
+            scope: self.get("scope").to_owned(),
+            language: self.get("language").to_owned(),
+            person: self.party("person"),
+            representative: (!representative.is_empty()).then_some(representative),
+            words: self.get("words").to_owned(),
+            hospitals: self.get("hospitals").lines().filter(|l| !l.trim().is_empty()).map(str::to_owned).collect(),
+        }
+    }
+}
+
+/// The `id` and `name` of the form field that a JSON pointer belongs to: `/hospitals/3` is a line of `hospitals`.
+pub fn field_of(pointer: &str) -> String {
+    let field = pointer.trim_start_matches('/').replace('/', "-");
+    if field.starts_with("hospitals") { "hospitals".to_owned() } else { field }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(value: &Value) -> (Draft, Vec<(String, &'static str)>) {
+        let (draft, errors) = from_json(&serde_json::to_vec(value).unwrap()).unwrap();
+        (draft, errors.into_iter().map(|e| (e.pointer.into_owned(), e.code)).collect())
+    }
+
+    #[test]
+    fn a_whole_request_is_read() {
+        let (draft, errors) = read(&json!({"kind": "disclosure", "capacity": "agent", "language": "en", "words": "w",
+            "person": {"name": "n", "kana": "k", "birth_date": "b", "sex": "s", "address": "a", "mail": "m", "telephone": "t"},
+            "representative": {"name": "r"}, "hospitals": ["h", "i"]}));
+        assert_eq!(errors, []);
+        assert_eq!((&*draft.kind, &*draft.person.telephone, draft.hospitals.len()), ("disclosure", "t", 2));
+        assert_eq!(draft.representative.unwrap().name, "r");
+    }
+
+    #[test]
+    fn shapes_that_are_wrong_are_all_named_and_no_unknown_name_is_repeated() {
+        let (_, errors) = read(&json!({"kind": 1, "scope": null, "person": {"name": ["標識"], "標識": 1}, "representative": "標識",
+            "hospitals": [1, "h", {}], "標識": 2}));
+        assert_eq!(errors.len(), 8);
+        assert!(!format!("{errors:?}").contains("標識"));
+        let at: Vec<_> = errors.iter().map(|(p, c)| format!("{p} {c}")).collect();
+        assert_eq!(
+            at,
+            ["/kind not-text", "/scope not-text", "/person/name not-text", "/person unknown-field",
+             "/representative not-object", "/hospitals/0 not-text", "/hospitals/2 not-text", " unknown-field"]
+        );
+    }
+
+    #[test]
+    fn no_object_and_no_json() {
+        assert_eq!(read(&json!([1])).1, [(String::new(), "not-object")]);
+        for bad in [&b""[..], b"{", b"\xff", b"{} x"] {
+            assert_eq!(from_json(bad).err().unwrap().code, "not-json");
+        }
+        let deep = "[".repeat(60_000);
+        assert!(from_json(deep.as_bytes()).is_err(), "depth is limited by the reader");
+    }
+
+    #[test]
+    fn a_place_has_one_error() {
+        let shape = vec![FieldError::new("/person", "not-object"), FieldError::new("", "unknown-field")];
+        let content = vec![FieldError::new("/person/name", "required"), FieldError::new("/kind", "required")];
+        let all: Vec<_> = merged(shape, content).into_iter().map(|e| e.pointer.into_owned()).collect();
+        assert_eq!(all, ["/person", "", "/kind"]);
+    }
+
+    #[test]
+    fn the_form_makes_the_same_draft() {
+        let pairs = [("kind", "disclosure"), ("person-name", "n"), ("hospitals", "a\r\n\r\n b\n"), ("representative-name", " ")];
+        let fields = Fields::new(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
+        let draft = fields.draft();
+        assert_eq!((&*draft.person.name, draft.hospitals.len()), ("n", 2));
+        assert!(draft.representative.is_none());
+        assert_eq!(field_of("/hospitals/3"), "hospitals");
+        assert_eq!(field_of("/person/birth_date"), "person-birth_date");
+    }
+}

@@ -1,0 +1,170 @@
+//! How often somebody may be wrong: limits on status look-ups that miss. Pure: time is an input.
+//!
+//! The code has 80 bits, so guessing is hopeless without any limit; what the limits save is the work of answering it, and
+//! what they give is an early sign. Only misses cost: who has the right code is never slowed down by others.
+//!
+//! Two budgets that refill steadily: one per client address (an IPv6 client is its /64), and one for all together. When the
+//! common one is empty, addresses that have missed lately are refused, and a new address still has its first try: a flood
+//! of wrong codes must not shut the counter for everybody.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    time::{Duration, Instant},
+};
+
+/// Addresses remembered at a time, about 1 MB.
+pub const ADDRESSES_MAX: usize = 10_000;
+
+/// A budget that refills by one every `every`, up to `most`.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    /// Misses at once.
+    pub most: u32,
+    /// Time for one more.
+    pub every: Duration,
+}
+
+/// A budget: the time at which it will be full again.
+#[derive(Clone, Copy)]
+struct Budget {
+    full_at: Instant,
+}
+
+impl Budget {
+    /// How long until one more is allowed; zero = now.
+    fn wait(self, rate: Rate, now: Instant) -> Duration {
+        let room = rate.every * rate.most.saturating_sub(1);
+        self.full_at.saturating_duration_since(now).saturating_sub(room)
+    }
+    fn spend(&mut self, rate: Rate, now: Instant) {
+        self.full_at = self.full_at.max(now) + rate.every;
+    }
+}
+
+/// The limiter of one door process. No call waits; put it behind a mutex.
+pub struct Misses {
+    each: Rate,
+    all: Rate,
+    addresses: HashMap<IpAddr, Budget>,
+    /// Shared by those for whom there was no room in the map.
+    crowd: Budget,
+    common: Budget,
+}
+
+impl Misses {
+    /// Full budgets.
+    pub fn new(each: Rate, all: Rate, now: Instant) -> Self {
+        let full = Budget { full_at: now };
+        Self { each, all, addresses: HashMap::new(), crowd: full, common: full }
+    }
+
+    /// May this address try now?
+    ///
+    /// # Errors
+    /// How long it has to wait.
+    pub fn may_try(&self, address: IpAddr, now: Instant) -> Result<(), Duration> {
+        let Some(budget) = self.budget(network(address)) else { return Ok(()) };
+        let own = budget.wait(self.each, now);
+        let missed_lately = budget.full_at > now;
+        let wait = if missed_lately { own.max(self.common.wait(self.all, now)) } else { own };
+        if wait.is_zero() { Ok(()) } else { Err(wait) }
+    }
+
+    /// It missed.
+    pub fn missed(&mut self, address: IpAddr, now: Instant) {
+        self.common.spend(self.all, now);
+        let address = network(address);
+        if self.addresses.len() >= ADDRESSES_MAX && !self.addresses.contains_key(&address) {
+            self.addresses.retain(|_, budget| budget.full_at > now);
+        }
+        let each = self.each;
+        let budget = if self.addresses.len() < ADDRESSES_MAX || self.addresses.contains_key(&address) {
+            self.addresses.entry(address).or_insert(Budget { full_at: now })
+        } else {
+            &mut self.crowd
+        };
+        budget.spend(each, now);
+    }
+
+    fn budget(&self, address: IpAddr) -> Option<Budget> {
+        let full = self.addresses.len() >= ADDRESSES_MAX;
+        self.addresses.get(&address).copied().or(full.then_some(self.crowd))
+    }
+}
+
+/// One client: an IPv4 address, or the /64 that an IPv6 client has to itself.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
+            Some(v4) => IpAddr::V4(v4),
+            None => IpAddr::V6(Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX))),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EACH: Rate = Rate { most: 3, every: Duration::from_secs(10) };
+    const ALL: Rate = Rate { most: 5, every: Duration::from_secs(1) };
+
+    fn address(n: u32) -> IpAddr {
+        IpAddr::V4(n.into())
+    }
+
+    #[test]
+    fn three_misses_and_then_one_every_ten_seconds() {
+        let now = Instant::now();
+        let mut misses = Misses::new(EACH, Rate { most: 1000, ..ALL }, now);
+        for _ in 0..3 {
+            assert_eq!(misses.may_try(address(1), now), Ok(()));
+            misses.missed(address(1), now);
+        }
+        assert_eq!(misses.may_try(address(1), now), Err(Duration::from_secs(10)));
+        assert_eq!(misses.may_try(address(2), now), Ok(()), "others are not slowed down");
+        let later = now + Duration::from_secs(10);
+        assert_eq!(misses.may_try(address(1), later), Ok(()));
+        misses.missed(address(1), later);
+        assert!(misses.may_try(address(1), later).is_err());
+        assert_eq!(misses.may_try(address(1), later + Duration::from_secs(3600)), Ok(()));
+    }
+
+    #[test]
+    fn a_flood_stops_those_who_missed_and_nobody_else() {
+        let now = Instant::now();
+        let mut misses = Misses::new(EACH, ALL, now);
+        for n in 0..5 {
+            misses.missed(address(n), now);
+        }
+        assert_eq!(misses.may_try(address(0), now), Err(Duration::from_secs(1)));
+        assert_eq!(misses.may_try(address(99), now), Ok(()));
+    }
+
+    #[test]
+    fn the_map_is_bounded_and_the_rest_share_one_budget() {
+        let now = Instant::now();
+        let mut misses = Misses::new(EACH, Rate { most: 1_000_000, ..ALL }, now);
+        for n in 0..ADDRESSES_MAX as u32 + 3 {
+            misses.missed(address(n), now);
+        }
+        assert_eq!(misses.addresses.len(), ADDRESSES_MAX);
+        assert!(misses.may_try(address(u32::MAX), now).is_err(), "three strangers have used the crowd's budget");
+        let later = now + Duration::from_secs(60);
+        misses.missed(address(u32::MAX), later);
+        assert_eq!(misses.addresses.len(), 1, "full budgets are forgotten");
+    }
+
+    #[test]
+    fn an_ipv6_client_is_its_network() {
+        let now = Instant::now();
+        let mut misses = Misses::new(Rate { most: 1, ..EACH }, Rate { most: 1000, ..ALL }, now);
+        misses.missed("2001:db8:0:1::1".parse().unwrap(), now);
+        assert!(misses.may_try("2001:db8:0:1:ffff::9".parse().unwrap(), now).is_err());
+        assert!(misses.may_try("2001:db8:0:2::1".parse().unwrap(), now).is_ok());
+        misses.missed("::ffff:10.0.0.1".parse().unwrap(), now);
+        assert!(misses.may_try("10.0.0.1".parse().unwrap(), now).is_err());
+    }
+}

@@ -1,0 +1,141 @@
+//! Home, the form, and the receipt.
+
+use super::{Frame, Shared, error_page, fields::{Builder, Control, Section}, language, page, parameter};
+use crate::{
+    api::bad_body,
+    derive::IdempotencyKey,
+    door::{Door, Receipt},
+    draft::Fields,
+    problem::Problem,
+    request::{self, FieldError},
+};
+use askama::Template;
+use axum::{
+    Form,
+    extract::{State, rejection::FormRejection},
+    http::{HeaderMap, StatusCode, Uri},
+    response::Response,
+};
+use contracts::{Channel, Kind, Language};
+
+/// The kinds that have a form; the others come by the API, by post or by telephone.
+const WITH_FORM: &[Kind] = &[Kind::ProvisionStop, Kind::Disclosure];
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct HomePage<'a> {
+    f: Frame<'a>,
+    kinds: &'a [Kind],
+}
+
+/// `/`: what can be done here, and where it is easier.
+pub async fn home(State(door): Shared, uri: Uri, headers: HeaderMap) -> Response {
+    let language = language(&uri, &headers);
+    let w = door.texts.of_language(language);
+    let f = Frame { w, title: w.t("home.title"), path: "/?".to_owned() };
+    page(StatusCode::OK, language, &HomePage { f, kinds: WITH_FORM })
+}
+
+#[derive(Template)]
+#[template(path = "form.html")]
+struct FormPage<'a> {
+    f: Frame<'a>,
+    kind: Kind,
+    token: &'a str,
+    sections: Vec<Section>,
+    /// Said above the form; empty = nothing.
+    notice: &'a str,
+    wrong: bool,
+    /// The fields of the representative are to be seen whatever the capacity is.
+    show_representative: bool,
+}
+
+/// `/requests/new?kind=…`: an empty form.
+pub async fn form(State(door): Shared, uri: Uri, headers: HeaderMap) -> Response {
+    let language = language(&uri, &headers);
+    let Some(kind) = parameter(&uri, "kind").and_then(|word| with_form(word)) else {
+        return error_page(&door, language, &Problem::new(StatusCode::NOT_FOUND, "no-such-page"));
+    };
+    let empty = Fields::new(Vec::new());
+    show(&door, StatusCode::OK, language, kind, &empty, &[], "")
+}
+
+fn with_form(word: &str) -> Option<Kind> {
+    word.parse().ok().filter(|kind| WITH_FORM.contains(kind))
+}
+
+fn show(
+    door: &Door,
+    status: StatusCode,
+    language: Language,
+    kind: Kind,
+    typed: &Fields,
+    errors: &[FieldError],
+    notice: &str,
+) -> Response {
+    let w = door.texts.of_language(language);
+    // A refused form keeps its token: nothing was filed under it. A used one is replaced.
+    let fresh = IdempotencyKey::random();
+    let token = typed.get("token").parse().ok().filter(|_: &IdempotencyKey| notice.is_empty()).unwrap_or(fresh);
+    let title = w.of("kind-page", &format!("{kind}.title"));
+    let form = FormPage {
+        f: Frame { w, title, path: if errors.is_empty() { format!("/requests/new?kind={kind}&") } else { String::new() } },
+        kind,
+        token: token.as_str(),
+        sections: Builder { w, typed, errors, kind }.sections(),
+        notice,
+        wrong: !errors.is_empty(),
+        show_representative: errors.iter().any(|error| error.code == "capacity-and-representative"),
+    };
+    page(status, language, &form)
+}
+
+#[derive(Template)]
+#[template(path = "receipt.html")]
+struct ReceiptPage<'a> {
+    f: Frame<'a>,
+    receipt: &'a Receipt,
+}
+
+/// `POST /requests/new`: the receipt, or the form again with what is wrong.
+pub async fn send(
+    State(door): Shared,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Result<Form<Vec<(String, String)>>, FormRejection>,
+) -> Response {
+    let language = language(&uri, &headers);
+    let typed = match body {
+        Ok(Form(pairs)) => Fields::new(pairs),
+        Err(rejection) => return error_page(&door, language, &bad_form(&rejection)),
+    };
+    let Some(kind) = with_form(typed.get("kind")) else {
+        return error_page(&door, language, &Problem::new(StatusCode::NOT_FOUND, "no-such-page"));
+    };
+    let mut draft = typed.draft();
+    draft.language = language.as_str().to_owned();
+    let request = match request::check(&draft, door.today(), door.config.rules()) {
+        Ok(request) => request,
+        Err(errors) => return show(&door, StatusCode::UNPROCESSABLE_ENTITY, language, kind, &typed, &errors, ""),
+    };
+    let Ok(key) = typed.get("token").parse::<IdempotencyKey>() else {
+        return error_page(&door, language, &Problem::new(StatusCode::BAD_REQUEST, "key-missing"));
+    };
+    let w = door.texts.of_language(language);
+    match door.file(&key, &typed.digest_bytes(), request, Channel::Web).await {
+        Ok(receipt) => {
+            let f = Frame { w, title: w.t("receipt.title"), path: String::new() };
+            page(StatusCode::CREATED, language, &ReceiptPage { f, receipt: &receipt })
+        }
+        // Sent already, changed, and sent again: the first stands, and the person decides about the second.
+        Err(problem) if problem.code == "key-reused" => {
+            show(&door, StatusCode::UNPROCESSABLE_ENTITY, language, kind, &typed, &[], w.t("form.sent-before"))
+        }
+        Err(problem) => error_page(&door, language, &problem),
+    }
+}
+
+/// A form that could not be read.
+pub fn bad_form(rejection: &FormRejection) -> Problem {
+    bad_body(rejection.status())
+}

@@ -1,0 +1,81 @@
+//! Which path goes where, and what goes around all of them: limits, a span, headers.
+
+use crate::{api, door::Door, headers, openapi, pages, problem::Problem};
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
+    http::{HeaderValue, StatusCode, header},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use chassis::http::{HttpLimits, limited};
+use std::sync::Arc;
+use tracing::{Instrument, field::Empty, info_span};
+
+/// The largest body that is read, in bytes.
+pub const BODY_MAX: usize = 64 * 1024;
+
+/// The outer limits: a body that says that it is larger than this is refused before a byte is read, without a document.
+const LIMITS: HttpLimits = HttpLimits { body_max: 8 * 1024 * 1024, timeout_seconds: 20 };
+
+/// All that the door serves.
+pub fn router(door: Arc<Door>) -> Router {
+    let description: Arc<str> = openapi::document(&door.base_url).to_string().into();
+    let json = [(header::CONTENT_TYPE, "application/json"), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
+    let router = Router::new()
+        .route("/api/v1/requests", post(api::file))
+        .route("/api/v1/requests/{receipt_number}", get(api::status))
+        .route("/api/v1/requests/{receipt_number}/withdrawal", post(api::withdraw))
+        .route("/openapi.json", get(move || async move { (json, description.to_string()).into_response() }))
+        .route("/healthz", get(healthz))
+        .route("/", get(pages::home))
+        .route("/requests/new", get(pages::form).post(pages::send))
+        .route("/status", get(pages::status_form).post(pages::status))
+        .route("/status/withdrawal", post(pages::withdrawal))
+        .route("/assets/door.css", get(style))
+        .fallback(no_such_page)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(BODY_MAX));
+    limited(router, LIMITS)
+        .layer(from_fn_with_state(door.clone(), around))
+        .with_state(door)
+}
+
+/// A span per request, named after the route and never after the path: the path holds the receipt number.
+async fn around(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("?", MatchedPath::as_str);
+    let name = format!("{} {route}", request.method());
+    // A new trace: what a stranger sends as its own is not ours to continue.
+    let span = info_span!(parent: None, "http", otel.name = name, otel.kind = "server", madoguchi.service = "door",
+        http.route = route, http.request.method = request.method().as_str(), http.response.status_code = Empty);
+    let mut response = next.run(request).instrument(span.clone()).await;
+    span.record("http.response.status_code", response.status().as_u16());
+    headers::put(response.headers_mut(), door.base_url.starts_with("https://"));
+    response
+}
+
+async fn style() -> Response {
+    let headers = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "max-age=3600")];
+    (headers, include_str!("../assets/door.css")).into_response()
+}
+
+/// Alive, and the database answers.
+async fn healthz(State(door): api::Shared) -> Response {
+    let answer = sqlx::query("select 1").execute(door.db.pool());
+    let well = matches!(tokio::time::timeout(std::time::Duration::from_secs(2), answer).await, Ok(Ok(_)));
+    let (status, body) = if well {
+        (StatusCode::OK, "{\"status\":\"ok\"}")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "{\"status\":\"away\",\"detail\":\"PostgreSQL does not answer\"}")
+    };
+    (status, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+}
+
+async fn no_such_page(State(door): api::Shared, request: Request) -> Response {
+    pages::refuse(&door, request.uri(), request.headers(), Problem::new(StatusCode::NOT_FOUND, "no-such-page"))
+}
+
+async fn wrong_method(State(door): api::Shared, request: Request) -> Response {
+    pages::refuse(&door, request.uri(), request.headers(), Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method"))
+}

@@ -1,0 +1,485 @@
+//! 通知: the machine of one message to one person. Pure; its id is derived from the fact that it tells, so a fact is told
+//! once however often it is heard.
+//!
+//! Sending is outside work (bus.md 2.1): `Sending` is a state with a lease, the shell sends after the commit and feeds the
+//! outcome back, and a shell that died is found by the wake-up at the end of its lease.
+//!
+//! **Unknown outcomes** (the connection broke, or the process died, after the mail was handed over and before the answer
+//! was written down): the mail is sent **again, with the same Message-ID**: at least once. The other rule would now and then
+//! leave a person untold, and this desk's notices are about legal steps; a mail that says only a receipt number does no harm
+//! when it comes twice, and most mailboxes drop the second one by its Message-ID.
+
+use chassis::machine::{Machine, Verdict};
+use contracts::{
+    CaseId, Code, Language, Message, MessageId, NoticeChannel, NoticeId, ReceiptNumber, Service,
+    notification::{NoticeFailed, NoticeSent},
+};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// What is told. One text in `texts/<language>.toml` each; none of them says what the request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Text {
+    /// The request arrived.
+    Received,
+    /// Something is to be mended (補正).
+    Completion,
+    /// A fee is asked for.
+    FeeRequested,
+    /// The fee is paid.
+    FeePaid,
+    /// The stop stands.
+    StopEntered,
+    /// The request is at its end.
+    Ended,
+}
+
+impl Text {
+    /// Every text.
+    pub const ALL: &[Self] =
+        &[Self::Received, Self::Completion, Self::FeeRequested, Self::FeePaid, Self::StopEntered, Self::Ended];
+    /// Its word.
+    pub const fn code(self) -> Code {
+        match self {
+            Self::Received => Code::of("received"),
+            Self::Completion => Code::of("completion"),
+            Self::FeeRequested => Code::of("fee-requested"),
+            Self::FeePaid => Code::of("fee-paid"),
+            Self::StopEntered => Code::of("stop-entered"),
+            Self::Ended => Code::of("ended"),
+        }
+    }
+}
+
+/// How long and how often: configuration, kept with the notice so that its life does not change under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Attempts at the mail host before it is given up.
+    pub attempts_max: u8,
+    /// How long one attempt may take, in seconds; longer than every time-out in it together.
+    pub lease_s: u32,
+    /// First pause after a failure that may pass, in seconds; doubles each time.
+    pub backoff_s: u32,
+    /// The longest such pause, in seconds.
+    pub backoff_cap_s: u32,
+    /// After this it is given up whatever the reason, in seconds.
+    pub give_up_s: u32,
+}
+
+/// What stays the same in a notice's life.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    /// The case.
+    pub case: CaseId,
+    /// The fact that it tells.
+    pub fact: MessageId,
+    /// Which text.
+    pub text: Text,
+    /// The person's language.
+    pub language: Language,
+    /// 受付番号.
+    pub receipt_number: ReceiptNumber,
+    /// When the fact became known here; the `Date` of the mail.
+    pub since: Timestamp,
+    /// How long and how often.
+    pub plan: Plan,
+}
+
+/// How a notice stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "kebab-case")]
+pub enum State {
+    /// No fact yet.
+    #[default]
+    None,
+    /// Waits for its next attempt.
+    Due {
+        /// What.
+        notice: Notice,
+        /// Attempts made.
+        attempts: u8,
+        /// Times that it could not even be tried, because the address could not be had.
+        postponed: u32,
+        /// Next attempt.
+        next_at: Timestamp,
+        /// Why the last one failed.
+        reason: Option<Code>,
+    },
+    /// Being sent.
+    Sending {
+        /// What.
+        notice: Notice,
+        /// Which attempt, from 1.
+        attempt: u8,
+        /// Times that it could not even be tried.
+        postponed: u32,
+        /// Until when the shell is waited for.
+        lease_until: Timestamp,
+    },
+    /// The mail host has it.
+    Sent {
+        /// What.
+        notice: Notice,
+        /// Attempts made.
+        attempts: u8,
+        /// When.
+        at: Timestamp,
+    },
+    /// No mail address: the status page alone tells it.
+    OnStatusPage {
+        /// What.
+        notice: Notice,
+        /// When.
+        at: Timestamp,
+    },
+    /// Given up; staff must reach the person in another way.
+    Failed {
+        /// What.
+        notice: Notice,
+        /// Why.
+        reason: Code,
+        /// When.
+        at: Timestamp,
+    },
+    /// The case's personal part is destroyed; nothing is sent any more.
+    Erased {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// What may happen to it.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A fact is to be told.
+    Tell(Notice),
+    /// The shell: the mail host said yes.
+    Delivered {
+        /// Which attempt.
+        attempt: u8,
+        /// When.
+        at: Timestamp,
+    },
+    /// The shell: the person gave no address.
+    NoAddress {
+        /// Which attempt.
+        attempt: u8,
+        /// When.
+        at: Timestamp,
+    },
+    /// The shell: the address could not be had (intake is away); this attempt does not count.
+    Postponed {
+        /// Which attempt.
+        attempt: u8,
+        /// Why.
+        reason: Code,
+        /// When.
+        at: Timestamp,
+    },
+    /// The shell: not this time (4xx, no connection, unknown outcome).
+    Failed {
+        /// Which attempt.
+        attempt: u8,
+        /// Why.
+        reason: Code,
+        /// When.
+        at: Timestamp,
+    },
+    /// The shell: never (5xx, an address that is none).
+    Refused {
+        /// Which attempt.
+        attempt: u8,
+        /// Why.
+        reason: Code,
+        /// When.
+        at: Timestamp,
+    },
+    /// The case's personal part was destroyed.
+    CaseErased {
+        /// When.
+        at: Timestamp,
+    },
+    /// A wake-up: the next attempt is due, or a lease ran out.
+    Clock {
+        /// The time.
+        now: Timestamp,
+    },
+}
+
+/// What did happen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// There is something to tell.
+    Noted {
+        /// What.
+        notice: Notice,
+    },
+    /// An attempt begins; the shell acts after the commit.
+    Started {
+        /// Which, from 1.
+        attempt: u8,
+        /// Until when the shell is waited for.
+        lease_until: Timestamp,
+    },
+    /// It could not even be tried.
+    Postponed {
+        /// Why.
+        reason: Code,
+        /// Next attempt.
+        next_at: Timestamp,
+    },
+    /// An attempt failed and another follows.
+    AttemptFailed {
+        /// Why.
+        reason: Code,
+        /// Next attempt.
+        next_at: Timestamp,
+    },
+    /// The mail host has it.
+    Sent {
+        /// When.
+        at: Timestamp,
+    },
+    /// On the status page only.
+    LeftOnStatusPage {
+        /// When.
+        at: Timestamp,
+    },
+    /// Given up.
+    GivenUp {
+        /// Why.
+        reason: Code,
+        /// When.
+        at: Timestamp,
+    },
+    /// Erased with the case.
+    Erased {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// Why not. Only for a person who would feed it by hand: the bus gets verdicts that never park.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such notice.
+    NoNotice,
+}
+
+impl From<Refusal> for Code {
+    fn from(why: Refusal) -> Self {
+        match why {
+            Refusal::NoNotice => Self::of("no-such-notice"),
+        }
+    }
+}
+
+/// The reason of an attempt whose shell did not come back.
+pub const OUTCOME_UNKNOWN: Code = Code::of("outcome-unknown");
+/// The reason when time ran out before an attempt could be made.
+pub const OUT_OF_TIME: Code = Code::of("out-of-time");
+
+/// The machine.
+pub struct NoticeMachine;
+
+impl Machine for NoticeMachine {
+    const KIND: &'static str = "notice";
+    const SERVICE: Service = Service::Notification;
+    type State = State;
+    type Input = Input;
+    type Event = Event;
+    type Refusal = Refusal;
+
+    fn decide(state: &State, input: &Input) -> Verdict<Event, Refusal> {
+        match input {
+            Input::Tell(notice) => match state {
+                State::None => {
+                    Verdict::Events(vec![Event::Noted { notice: notice.clone() }, started(notice, 1, notice.since)])
+                }
+                _ => Verdict::Already,
+            },
+            Input::CaseErased { at } => match state {
+                State::None | State::Erased { .. } => Verdict::Already,
+                _ => one(Event::Erased { at: *at }),
+            },
+            Input::Clock { now } => wake_up(state, *now),
+            Input::Delivered { at, .. } => match state {
+                State::None => Verdict::Refused(Refusal::NoNotice),
+                // However late the shell comes back with a yes: the mail is out, and saying so stops a further one.
+                State::Due { .. } | State::Sending { .. } | State::Failed { .. } => one(Event::Sent { at: *at }),
+                State::Sent { .. } | State::OnStatusPage { .. } | State::Erased { .. } => Verdict::Already,
+            },
+            Input::NoAddress { attempt, at } => {
+                in_flight(state, *attempt, |_, _| Event::LeftOnStatusPage { at: *at })
+            }
+            Input::Postponed { attempt, reason, at } => in_flight(state, *attempt, |notice, postponed| {
+                let next_at = after(*at, notice.plan, postponed);
+                if next_at >= give_up_at(notice) {
+                    return Event::GivenUp { reason: reason.clone(), at: *at };
+                }
+                Event::Postponed { reason: reason.clone(), next_at }
+            }),
+            Input::Failed { attempt, reason, at } => in_flight(state, *attempt, |notice, _| {
+                let next_at = after(*at, notice.plan, u32::from(*attempt).saturating_sub(1));
+                if *attempt >= notice.plan.attempts_max || next_at >= give_up_at(notice) {
+                    return Event::GivenUp { reason: reason.clone(), at: *at };
+                }
+                Event::AttemptFailed { reason: reason.clone(), next_at }
+            }),
+            Input::Refused { attempt, reason, at } => {
+                in_flight(state, *attempt, |_, _| Event::GivenUp { reason: reason.clone(), at: *at })
+            }
+        }
+    }
+
+    fn evolve(state: State, event: &Event) -> State {
+        let (notice, attempts, postponed) = match state {
+            State::None | State::Erased { .. } => match event {
+                Event::Noted { notice } => (notice.clone(), 0, 0),
+                _ => return state,
+            },
+            State::Due { notice, attempts, postponed, .. } => (notice, attempts, postponed),
+            State::Sending { notice, attempt, postponed, .. } => (notice, attempt, postponed),
+            State::Sent { notice, attempts, .. } => (notice, attempts, 0),
+            State::OnStatusPage { notice, .. } | State::Failed { notice, .. } => (notice, 0, 0),
+        };
+        match event.clone() {
+            Event::Noted { notice } => {
+                State::Due { next_at: notice.since, notice, attempts, postponed, reason: None }
+            }
+            Event::Started { attempt, lease_until } => State::Sending { notice, attempt, postponed, lease_until },
+            // The attempt that could not be made is taken back.
+            Event::Postponed { reason, next_at } => State::Due {
+                notice,
+                attempts: attempts.saturating_sub(1),
+                postponed: postponed.saturating_add(1),
+                next_at,
+                reason: Some(reason),
+            },
+            Event::AttemptFailed { reason, next_at } => {
+                State::Due { notice, attempts, postponed, next_at, reason: Some(reason) }
+            }
+            Event::Sent { at } => State::Sent { notice, attempts, at },
+            Event::LeftOnStatusPage { at } => State::OnStatusPage { notice, at },
+            Event::GivenUp { reason, at } => State::Failed { notice, reason, at },
+            Event::Erased { at } => State::Erased { at },
+        }
+    }
+
+    fn announce(id: Uuid, after: &State, event: &Event) -> Vec<Message> {
+        let (Some(n), notice) = (notice_of(after), NoticeId(id)) else { return vec![] };
+        let (case, text) = (n.case, n.text.code());
+        let sent = |channel, at| vec![NoticeSent { case, notice, text: text.clone(), channel, at }.into()];
+        match event {
+            Event::Sent { at } => sent(NoticeChannel::Mail, *at),
+            Event::LeftOnStatusPage { at } => sent(NoticeChannel::StatusPage, *at),
+            Event::GivenUp { reason, at } => {
+                vec![NoticeFailed { case, notice, text, reason: reason.clone(), at: *at }.into()]
+            }
+            Event::Noted { .. }
+            | Event::Started { .. }
+            | Event::Postponed { .. }
+            | Event::AttemptFailed { .. }
+            | Event::Erased { .. } => vec![],
+        }
+    }
+
+    fn wake(state: &State) -> Option<Timestamp> {
+        match state {
+            State::Due { next_at, .. } => Some(*next_at),
+            State::Sending { lease_until, .. } => Some(*lease_until),
+            _ => None,
+        }
+    }
+
+    fn clock(now: Timestamp) -> Input {
+        Input::Clock { now }
+    }
+
+    fn status(state: &State) -> Code {
+        match state {
+            State::None => Code::of("none"),
+            State::Due { .. } => Code::of("due"),
+            State::Sending { .. } => Code::of("sending"),
+            State::Sent { .. } => Code::of("sent"),
+            State::OnStatusPage { .. } => Code::of("on-status-page"),
+            State::Failed { .. } => Code::of("failed"),
+            State::Erased { .. } => Code::of("erased"),
+        }
+    }
+
+    fn correlation(id: Uuid, state: &State) -> Uuid {
+        notice_of(state).map_or(id, |n| n.case.0)
+    }
+}
+
+/// What is told, as long as it is not erased.
+pub fn notice_of(state: &State) -> Option<&Notice> {
+    match state {
+        State::None | State::Erased { .. } => None,
+        State::Due { notice, .. }
+        | State::Sending { notice, .. }
+        | State::Sent { notice, .. }
+        | State::OnStatusPage { notice, .. }
+        | State::Failed { notice, .. } => Some(notice),
+    }
+}
+
+fn one(event: Event) -> Verdict<Event, Refusal> {
+    Verdict::Events(vec![event])
+}
+
+fn started(notice: &Notice, attempt: u8, now: Timestamp) -> Event {
+    Event::Started { attempt, lease_until: later(now, notice.plan.lease_s.max(1)) }
+}
+
+fn wake_up(state: &State, now: Timestamp) -> Verdict<Event, Refusal> {
+    match state {
+        State::Due { notice, attempts, next_at, .. } if *next_at <= now => {
+            if now >= give_up_at(notice) {
+                return one(Event::GivenUp { reason: OUT_OF_TIME, at: now });
+            }
+            one(started(notice, attempts.saturating_add(1), now))
+        }
+        // Nobody came back within the lease: the outcome is unknown, so it is sent again.
+        State::Sending { notice, attempt, lease_until, .. } if *lease_until <= now => {
+            if *attempt >= notice.plan.attempts_max || now >= give_up_at(notice) {
+                return one(Event::GivenUp { reason: OUTCOME_UNKNOWN, at: now });
+            }
+            one(started(notice, attempt.saturating_add(1), now))
+        }
+        _ => Verdict::Already,
+    }
+}
+
+/// An outcome counts for the attempt that is under way; one of an earlier attempt, whose lease ran out, changes nothing.
+fn in_flight(state: &State, attempt: u8, event: impl FnOnce(&Notice, u32) -> Event) -> Verdict<Event, Refusal> {
+    match state {
+        State::None => Verdict::Refused(Refusal::NoNotice),
+        State::Sending { notice, attempt: current, postponed, .. } if *current == attempt => {
+            one(event(notice, *postponed))
+        }
+        _ => Verdict::Already,
+    }
+}
+
+fn give_up_at(notice: &Notice) -> Timestamp {
+    later(notice.since, notice.plan.give_up_s)
+}
+
+/// The pause doubles with each failure up to its cap.
+fn after(at: Timestamp, plan: Plan, failures: u32) -> Timestamp {
+    let pause = plan.backoff_s.saturating_mul(2u32.saturating_pow(failures.min(31)));
+    later(at, pause.min(plan.backoff_cap_s).max(1))
+}
+
+fn later(at: Timestamp, seconds: u32) -> Timestamp {
+    at.checked_add(SignedDuration::from_secs(i64::from(seconds))).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+#[path = "message_tests.rs"]
+mod tests;

@@ -1,0 +1,294 @@
+//! Says what the outbox holds, then asks, then says again where it is missing (bus.md 2.3).
+//!
+//! Relay and reconciler are this one loop. A row stays open until every hearer says from its own inbox that it has it;
+//! a PubAck proves nothing, streams are never compared, no schema is crossed. Any number of replicas may run it: a claim
+//! pushes the row's time forward, and saying twice is harmless.
+
+use crate::{bus::Bus, telemetry};
+use async_nats::{HeaderMap, jetstream};
+use contracts::{Code, MessageId, Uuid, envelope::CONTENT_TYPE, request::{Heard, HeardReply, Told, ToldReply}};
+use futures::{StreamExt, stream};
+use sqlx::{Connection, Executor, PgConnection};
+use std::{collections::{BTreeMap, VecDeque}, sync::Arc, time::Duration};
+
+/// Rows claimed at once.
+const CLAIM: i64 = 256;
+/// Messages published at the same time.
+const SAY_AT_ONCE: usize = 32;
+/// Ids confirmed last that a hearer is asked about as well.
+const PROBES: usize = 8;
+
+type Row = (Uuid, String, Vec<u8>, Vec<String>, i32);
+
+pub(crate) fn start(bus: &Arc<Bus>) {
+    let this = bus.clone();
+    bus.spawn("relay", async move {
+        let mut relay = Relay { context: jetstream::new(this.nats().clone()), bus: this, connection: None, probes: BTreeMap::new() };
+        relay.run().await;
+    });
+    let this = bus.clone();
+    bus.spawn("hello", async move { listen_for_hello(this).await });
+}
+
+struct Relay {
+    bus: Arc<Bus>,
+    context: jetstream::Context,
+    /// A connection of its own: nothing cancels it, and its claims need not be synchronous.
+    connection: Option<PgConnection>,
+    /// What each hearer confirmed last.
+    probes: BTreeMap<String, VecDeque<Uuid>>,
+}
+
+impl Relay {
+    async fn run(&mut self) {
+        let (stop, wake) = (self.bus.stopping(), self.bus.relay_wake());
+        loop {
+            let stopping = stop.is_asked();
+            match self.pass().await {
+                // One last pass while stopping: what was just committed should not wait for the next start.
+                Ok(rows) if rows as i64 == CLAIM && !stopping => continue,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(%error, service = self.bus.service().token(), "the relay lost its database; it tries again");
+                    self.connection = None;
+                }
+            }
+            if stopping {
+                return;
+            }
+            let poll = Duration::from_millis(self.bus.settings().poll_ms);
+            tokio::select! { () = wake.notified() => {}, _ = stop.pause(poll) => {} }
+        }
+    }
+
+    async fn pass(&mut self) -> Result<usize, sqlx::Error> {
+        let rows = self.claim().await?;
+        let (fresh, repeated): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|r| r.4 <= 1);
+        self.say(&fresh).await;
+        let mut by_hearer: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
+        for row in repeated {
+            for hearer in &row.3 {
+                by_hearer.entry(hearer).or_default().push(row);
+            }
+        }
+        for (hearer, rows) in by_hearer {
+            self.ask(hearer, &rows).await?;
+        }
+        Ok(rows.len())
+    }
+
+    async fn db(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
+        if self.connection.is_none() {
+            let mut connection = self.bus.db().own_connection().await.map_err(|e| sqlx::Error::Protocol(e.to_string()))?;
+            // A lost claim or confirmation is asked for again: no need to wait for the disk.
+            connection.execute("set synchronous_commit = off").await?;
+            self.connection = Some(connection);
+        }
+        self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)
+    }
+
+    async fn claim(&mut self) -> Result<Vec<Row>, sqlx::Error> {
+        let settings = self.bus.settings();
+        let (base, cap) = (settings.repeat_base_ms as f64 / 1000.0, settings.repeat_cap_ms as f64 / 1000.0);
+        sqlx::query_as(
+            "update outbox set tries = tries + 1,
+                    next_at = now() + make_interval(secs => least($1 * 2 ^ least(tries, 12), $2) * (0.75 + random() / 2))
+              where id in (select id from outbox where unheard <> '{}' and next_at <= now()
+                            order by (tries > 0), next_at limit $3 for update skip locked)
+             returning id, subject, body, unheard, tries",
+        )
+        .bind(base)
+        .bind(cap)
+        .bind(CLAIM)
+        .fetch_all(self.db().await?)
+        .await
+    }
+
+    /// Publishes and awaits the PubAcks: an error is counted, the row is due again by itself. No `Nats-Msg-Id`: after a
+    /// purge the server would swallow the repeat as a duplicate.
+    async fn say(&self, rows: &[&Row]) {
+        stream::iter(rows)
+            .for_each_concurrent(SAY_AT_ONCE, |row| async {
+                let (_, subject, body, _, _) = row;
+                let mut headers = HeaderMap::new();
+                headers.insert("Content-Type", CONTENT_TYPE);
+                let span = telemetry::send_span(body, subject, &mut headers);
+                let sent = async {
+                    let ack = self.context.publish_with_headers(subject.clone(), headers, body.clone().into()).await?;
+                    ack.await
+                };
+                match tracing::Instrument::instrument(sent, span).await {
+                    Ok(_) => telemetry::count("messaging.client.sent.messages", self.bus.service().token()),
+                    Err(error) => {
+                        tracing::debug!(%error, "a message could not be said; it is due again by itself");
+                        telemetry::count("madoguchi.relay.failed", self.bus.service().token());
+                    }
+                }
+            })
+            .await;
+    }
+
+    async fn ask(&mut self, hearer: &str, rows: &[&Row]) -> Result<(), sqlx::Error> {
+        let probe = self.probes_of(hearer).await?;
+        let question = Heard {
+            from: self.me(),
+            ids: rows.iter().map(|r| MessageId(r.0)).collect(),
+            probe: probe.iter().map(|id| MessageId(*id)).collect(),
+        };
+        // No answer: its durable holds the backlog; the rows come due again.
+        let Ok(reply) = self.bus.ask_at::<_, HeardReply>(format!("req.{hearer}.heard"), &question).await else { return Ok(()) };
+        let have: Vec<Uuid> = reply.have.iter().map(|id| id.0).collect();
+        let forgot = probe.iter().any(|p| !have.contains(p));
+        if self.is_another_life(hearer, reply.epoch).await? || forgot {
+            self.reopen(hearer).await?;
+        }
+        self.close(hearer, &have).await?;
+        let missing: Vec<&Row> = rows.iter().copied().filter(|r| !have.contains(&r.0) && (reply.idle || matches!(r.4, 8 | 16 | 32))).collect();
+        if !missing.is_empty() {
+            telemetry::add("madoguchi.relay.said_again", missing.len() as u64, hearer);
+            self.say(&missing).await;
+        }
+        match reply.newest {
+            Some(newest) if !self.is_mine(newest.0).await? => self.take_back(hearer).await,
+            _ => Ok(()),
+        }
+    }
+
+    fn me(&self) -> Code {
+        self.bus.service().token().parse().unwrap_or(Code::of("unknown"))
+    }
+
+    async fn probes_of(&mut self, hearer: &str) -> Result<Vec<Uuid>, sqlx::Error> {
+        if !self.probes.contains_key(hearer) {
+            let known: Vec<Uuid> =
+                sqlx::query_scalar("select id from outbox where $1 = any (hearers) and not $1 = any (unheard) order by id desc limit 8")
+                    .bind(hearer)
+                    .fetch_all(self.db().await?)
+                    .await?;
+            self.probes.insert(hearer.to_owned(), known.into());
+        }
+        Ok(self.probes.get(hearer).map(|p| p.iter().copied().collect()).unwrap_or_default())
+    }
+
+    async fn is_another_life(&mut self, hearer: &str, epoch: i32) -> Result<bool, sqlx::Error> {
+        // The old value, before it is replaced, in one statement.
+        let old: Option<i32> = sqlx::query_scalar(
+            "with old as (select epoch from peer where hearer = $1),
+                  new as (insert into peer (hearer, epoch) values ($1, $2) on conflict (hearer) do update set epoch = excluded.epoch)
+             select epoch from old",
+        )
+        .bind(hearer)
+        .bind(epoch)
+        .fetch_optional(self.db().await?)
+        .await?;
+        Ok(old.is_some_and(|old| old != epoch))
+    }
+
+    /// The hearer has lost rows: everything that it ever confirmed is open again.
+    async fn reopen(&mut self, hearer: &str) -> Result<(), sqlx::Error> {
+        tracing::warn!(hearer, service = self.bus.service().token(), "the hearer has lost rows; all it confirmed is asked again");
+        telemetry::count("madoguchi.relay.reopened", hearer);
+        self.probes.insert(hearer.to_owned(), VecDeque::new());
+        sqlx::query(
+            "update outbox set unheard = array_append(unheard, $1), tries = 1, next_at = now()
+              where $1 = any (hearers) and not $1 = any (unheard)",
+        )
+        .bind(hearer)
+        .execute(self.db().await?)
+        .await?;
+        Ok(())
+    }
+
+    async fn close(&mut self, hearer: &str, have: &[Uuid]) -> Result<(), sqlx::Error> {
+        if have.is_empty() {
+            return Ok(());
+        }
+        let closed: Vec<Uuid> = sqlx::query_scalar(
+            "update outbox set unheard = array_remove(unheard, $1) where id = any ($2) and $1 = any (unheard) returning id",
+        )
+        .bind(hearer)
+        .bind(have)
+        .fetch_all(self.db().await?)
+        .await?;
+        let probes = self.probes.entry(hearer.to_owned()).or_default();
+        probes.extend(closed);
+        while probes.len() > PROBES {
+            probes.pop_front();
+        }
+        Ok(())
+    }
+
+    async fn is_mine(&mut self, id: Uuid) -> Result<bool, sqlx::Error> {
+        sqlx::query_scalar("select exists (select 1 from outbox where id = $1)").bind(id).fetch_one(self.db().await?).await
+    }
+
+    /// I have lost rows (an older backup): what the hearer heard from me and I do not know becomes a parked row each.
+    async fn take_back(&mut self, hearer: &str) -> Result<(), sqlx::Error> {
+        tracing::error!(hearer, service = self.bus.service().token(), "this service has lost rows that were heard; they are parked for a person");
+        let mut after = None;
+        loop {
+            let question = Told { from: self.me(), after };
+            let Ok(reply) = self.bus.ask_at::<_, ToldReply>(format!("req.{hearer}.told"), &question).await else { return Ok(()) };
+            let Some((last, _)) = reply.heard.last() else { return Ok(()) };
+            after = Some(*last);
+            let (ids, lanes): (Vec<Uuid>, Vec<Uuid>) = reply.heard.iter().map(|(id, lane)| (id.0, *lane)).unzip();
+            let hearer = hearer.to_owned();
+            let db = self.db().await?;
+            let mut tx = db.begin().await?;
+            // Its own id space: the message itself may be heard here too.
+            let lost: Vec<(Uuid, Uuid)> = sqlx::query_as(
+                "select i, l from unnest($1::uuid[], $2::uuid[]) t (i, l) where not exists (select 1 from outbox where id = i)",
+            )
+            .bind(&ids)
+            .bind(&lanes)
+            .fetch_all(&mut *tx)
+            .await?;
+            for (id, lane) in lost {
+                let row = Uuid::new_v5(&id, b"lost row of mine");
+                sqlx::query("insert into inbox (id, lane, source, seq, state, note) values ($1, $2, $3, 0, 'parked', 'lost-row-of-mine') on conflict (id) do nothing")
+                    .bind(row)
+                    .bind(lane)
+                    .bind(&hearer)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            tx.commit().await?;
+        }
+    }
+}
+
+/// A hearer that starts, or a steward that made something anew, says hello: what it lacks is due at once. A hint only;
+/// the cap of the pause is the guarantee.
+async fn listen_for_hello(bus: Arc<Bus>) {
+    let stop = bus.stopping();
+    while !stop.is_asked() {
+        if let Ok(mut hellos) = bus.nats().subscribe("bus.hello.*").await {
+            let me = format!("bus.hello.{}", bus.service().token());
+            let _ = bus.nats().publish(me.clone(), "".into()).await;
+            loop {
+                let hello = tokio::select! { h = hellos.next() => h, () = stop.asked() => return };
+                let Some(hello) = hello else { break };
+                if hello.subject.as_str() == me {
+                    continue;
+                }
+                let who = hello.subject.rsplit('.').next().unwrap_or_default().to_owned();
+                let due = bus.db().write(move |tx| {
+                    Box::pin(async move {
+                        sqlx::query("update outbox set next_at = now() where unheard <> '{}' and ($1 = 'all' or $1 = any (unheard)) and next_at > now()")
+                            .bind(who)
+                            .execute(tx)
+                            .await?;
+                        Ok(())
+                    })
+                });
+                if due.await.is_ok() {
+                    bus.relay_wake().notify_one();
+                }
+            }
+        }
+        if stop.pause(Duration::from_millis(500)).await {
+            return;
+        }
+    }
+}
+

@@ -1,0 +1,190 @@
+//! Opt-out propagation: the register's commands and facts inside the house. What recipients get is in
+//! [`crate::recipient`], a family of its own without internal ids.
+
+use crate::{CaseId, ChangeId, Code, EntryId, InstructionId, Measure, RecipientId, ReportOutcome, Scope};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Command: block provisionally; reversible, before identity is proved (仮の停止).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlaceBlock {
+    /// The case.
+    pub case: CaseId,
+    /// The entry, named by the case.
+    pub entry: EntryId,
+    /// Which tracks.
+    pub scope: Scope,
+    /// Arrival at the desk.
+    pub received_at: Timestamp,
+}
+
+/// Command: make the block final and instruct every recipient; identity is proved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EnterStop {
+    /// The case.
+    pub case: CaseId,
+    /// The entry.
+    pub entry: EntryId,
+    /// Which tracks.
+    pub scope: Scope,
+    /// What recipients are told to do.
+    pub measure: Measure,
+    /// Arrival at the desk.
+    pub received_at: Timestamp,
+}
+
+/// Command: take a provisional block back (the request was withdrawn or its maker could not be confirmed). A final stop
+/// is never lifted by this.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LiftProvisionalBlock {
+    /// The case.
+    pub case: CaseId,
+    /// The entry.
+    pub entry: EntryId,
+}
+
+/// The gate answers "do not use" from now on (受領拒否).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BlockPlaced {
+    /// The case.
+    pub case: CaseId,
+    /// The entry.
+    pub entry: EntryId,
+    /// Not yet verified.
+    pub provisional: bool,
+    /// From when.
+    pub effective_at: Timestamp,
+}
+
+/// A provisional block was taken back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BlockLifted {
+    /// The case.
+    pub case: CaseId,
+    /// The entry.
+    pub entry: EntryId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The change was fanned out: to whom an instruction goes (the register tells itself).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ChangeFannedOut {
+    /// The case.
+    pub case: CaseId,
+    /// The entry.
+    pub entry: EntryId,
+    /// The change.
+    pub change: ChangeId,
+    /// The instructions issued, one per recipient in force.
+    #[schemars(length(max = 2000))]
+    pub instructions: Vec<InstructionId>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// 指示: one recipient is to be told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InstructionIssued {
+    /// The case.
+    pub case: CaseId,
+    /// The entry.
+    pub entry: EntryId,
+    /// The instruction.
+    pub instruction: InstructionId,
+    /// To whom.
+    pub recipient: RecipientId,
+    /// 通番: gapless per recipient.
+    pub position: i64,
+    /// The report is due.
+    pub deadline: Timestamp,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// 受領: the recipient has the instruction and signed for its digest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InstructionReceived {
+    /// The case.
+    pub case: CaseId,
+    /// The entry.
+    pub entry: EntryId,
+    /// The instruction.
+    pub instruction: InstructionId,
+    /// Who.
+    pub recipient: RecipientId,
+    /// When, by our clock.
+    pub at: Timestamp,
+}
+
+/// 確認: the signed report is verified; the instruction is done with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InstructionSettled {
+    /// The case.
+    pub case: CaseId,
+    /// The entry.
+    pub entry: EntryId,
+    /// The instruction.
+    pub instruction: InstructionId,
+    /// Who.
+    pub recipient: RecipientId,
+    /// What the report says.
+    pub outcome: ReportOutcome,
+    /// When, by our clock.
+    pub at: Timestamp,
+}
+
+/// The report is late: the deadline passed without one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InstructionOverdue {
+    /// The case.
+    pub case: CaseId,
+    /// The entry.
+    pub entry: EntryId,
+    /// The instruction.
+    pub instruction: InstructionId,
+    /// Who.
+    pub recipient: RecipientId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A report that does not verify: wrong signature, other bytes, not theirs. Nothing moved; staff must look.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReportRefused {
+    /// The recipient whose credentials brought it.
+    pub recipient: RecipientId,
+    /// Why.
+    pub reason: Code,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// 停止: the stop stands and its instructions are on their way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StopEntered {
+    /// The case.
+    pub case: CaseId,
+    /// The entry.
+    pub entry: EntryId,
+    /// Which tracks.
+    pub scope: Scope,
+    /// The block holds since.
+    pub effective_at: Timestamp,
+    /// When the stop was made final.
+    pub at: Timestamp,
+}
+
+/// 停止完了: every recipient's report is in and verified.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StopConfirmed {
+    /// The case.
+    pub case: CaseId,
+    /// The entry.
+    pub entry: EntryId,
+    /// How many recipients reported.
+    pub recipients: u32,
+    /// When.
+    pub at: Timestamp,
+}

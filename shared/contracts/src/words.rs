@@ -1,0 +1,322 @@
+//! The closed lists of the trade, each with its statutory term. One name per concept: see the glossary.
+
+use crate::Code;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $code:literal,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        pub enum $name { $($(#[$vdoc])* #[serde(rename = $code)] $variant,)* }
+        impl $name {
+            /// Every value, in the order of the law or the counter.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+            /// The word as it stands in messages, tables and URLs.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+            /// The same as a [`Code`].
+            pub const fn code(self) -> Code {
+                match self { $(Self::$variant => Code::of($code),)* }
+            }
+        }
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+        impl std::str::FromStr for $name {
+            type Err = UnknownWord;
+            fn from_str(s: &str) -> Result<Self, UnknownWord> {
+                match s { $($code => Ok(Self::$variant),)* _ => Err(UnknownWord { list: stringify!($name), known: &[$($code,)*] }) }
+            }
+        }
+    )*};
+}
+
+/// A word that is not on the closed list.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("not a {list}: use one of {}", known.join(", "))]
+pub struct UnknownWord {
+    /// The list.
+    pub list: &'static str,
+    /// What may stand there.
+    pub known: &'static [&'static str],
+}
+
+words! {
+    /// 請求の種類: what the person asks for.
+    Kind {
+        /// 開示 (APPI art. 33).
+        Disclosure = "disclosure",
+        /// 第三者提供記録の開示 (APPI art. 33(5)).
+        ThirdPartyRecords = "third-party-records",
+        /// 訂正等 (APPI art. 34).
+        Correction = "correction",
+        /// 利用停止等 (APPI art. 35).
+        Suspension = "suspension",
+        /// 利用目的の通知 (APPI art. 32(2)).
+        PurposeNotice = "purpose-notice",
+        /// 提供停止 (Next-Generation Medical Infrastructure Act art. 52, 57).
+        ProvisionStop = "provision-stop",
+        /// 削除 (the operator's promise; Act art. 20).
+        Deletion = "deletion",
+        /// 苦情 (Act art. 29, APPI art. 40).
+        Complaint = "complaint",
+        /// 相談 (Rules art. 5(viii)).
+        Consultation = "consultation",
+    }
+
+    /// 根拠法: the law that the request stands on.
+    Track {
+        /// 個人情報保護法.
+        Appi = "appi",
+        /// 次世代医療基盤法.
+        Act = "act",
+        /// The counter's own handling of complaints and consultations.
+        Desk = "desk",
+    }
+
+    /// 資格: in what role a party acts.
+    Capacity {
+        /// 本人.
+        Person = "person",
+        /// 親権者.
+        Parent = "parent",
+        /// 未成年後見人.
+        MinorsGuardian = "minors-guardian",
+        /// 成年後見人.
+        AdultsGuardian = "adults-guardian",
+        /// 保佐人.
+        Curator = "curator",
+        /// 補助人.
+        Assistant = "assistant",
+        /// 任意後見人.
+        VoluntaryGuardian = "voluntary-guardian",
+        /// 任意代理人, a lawyer included.
+        Agent = "agent",
+        /// 遺族 (Order art. 11: six relations; Act track only).
+        Bereaved = "bereaved",
+    }
+
+    /// 申出の経路: the door a filing came through.
+    Channel {
+        /// ウェブ.
+        Web = "web",
+        /// Another system's API.
+        Api = "api",
+        /// 電子メール.
+        Mail = "mail",
+        /// 郵送.
+        Post = "post",
+        /// 電話.
+        Telephone = "telephone",
+    }
+
+    /// The language that the person wants to be told in.
+    Language {
+        /// 日本語.
+        Ja = "ja",
+        /// English.
+        En = "en",
+    }
+
+    /// 停止の範囲: which track of provision is stopped (Act art. 58: two notices, two stops).
+    Scope {
+        /// 匿名加工医療情報 (Act art. 52).
+        Anonymised = "anonymised",
+        /// 仮名加工医療情報 (Act art. 57).
+        Pseudonymised = "pseudonymised",
+        /// Both.
+        Both = "both",
+    }
+
+    /// 措置: what a recipient is instructed to do.
+    Measure {
+        /// 提供・利用の停止.
+        Stop = "stop",
+        /// 消去.
+        Erase = "erase",
+    }
+
+    /// 通知先の種類: who must be told of a stop.
+    RecipientKind {
+        /// The operator's own core zone.
+        CoreZone = "core-zone",
+        /// 認定医療情報等取扱受託事業者 (Act art. 45, 46).
+        Contractor = "contractor",
+        /// 再委託先 (Act art. 24(2)).
+        SubContractor = "sub-contractor",
+        /// 医療情報取扱事業者 (Act art. 2(5)).
+        Hospital = "hospital",
+        /// Another certified operator (Act art. 27, 38).
+        CertifiedOperator = "certified-operator",
+        /// 認定仮名加工医療情報利用事業者 (Act art. 41).
+        User = "user",
+    }
+
+    /// How an instruction travels to its recipient.
+    Transport {
+        /// A durable in the recipient's own NATS account.
+        Nats = "nats",
+        /// A signed POST (Standard Webhooks 1.0.0).
+        Webhook = "webhook",
+    }
+
+    /// 措置の結果: what a recipient's signed report says.
+    ReportOutcome {
+        /// 措置済み.
+        Applied = "applied",
+        /// 該当データなし.
+        NoDataHeld = "no-data-held",
+        /// 一部措置: the rest follows in another report.
+        PartlyApplied = "partly-applied",
+        /// 適用除外, with its ground.
+        Exempt = "exempt",
+        /// 特定不能.
+        CannotIdentify = "cannot-identify",
+    }
+
+    /// 決定: how a request is answered.
+    DecisionOutcome {
+        /// 全部.
+        Full = "full",
+        /// 一部.
+        Partial = "partial",
+        /// 拒否・不実施.
+        Refused = "refused",
+        /// 不存在 (APPI art. 33(3)).
+        DoesNotExist = "does-not-exist",
+        /// 他の窓口への案内.
+        Redirected = "redirected",
+    }
+
+    /// How a case ended.
+    EndedAs {
+        /// 決定による終了.
+        Decided = "decided",
+        /// 停止完了: every recipient's report is in.
+        Stopped = "stopped",
+        /// 取下げ.
+        Withdrawn = "withdrawn",
+        /// 失効: time ran out; reversible while the case is kept.
+        Lapsed = "lapsed",
+        /// 本人確認不能: the identity was rejected.
+        NotConfirmed = "not-confirmed",
+    }
+
+    /// 手続の段階: what a case waits for.
+    Step {
+        /// 受付: received; nothing asked yet.
+        Received = "received",
+        /// 本人確認中.
+        Verifying = "verifying",
+        /// 補正待ち: the papers are deficient; the service clock pauses.
+        Completing = "completing",
+        /// 入金待ち: the fee is asked for; the service clock pauses.
+        AwaitingFee = "awaiting-fee",
+        /// 検索・決定中.
+        Answering = "answering",
+        /// 停止の通知・報告待ち: recipients are instructed, reports come in.
+        Propagating = "propagating",
+        /// 終了.
+        Ended = "ended",
+    }
+
+    /// How a notice went out.
+    NoticeChannel {
+        /// 電子メール.
+        Mail = "mail",
+        /// No address is known or wanted: it is on the status page only.
+        StatusPage = "status-page",
+    }
+
+    /// Why another service may see a personal value: the closed list that intake checks and writes down.
+    DisclosePurpose {
+        /// Comparing a paper with the statement (本人確認).
+        VerifyIdentity = "verify-identity",
+        /// Telling the person something.
+        Notify = "notify",
+        /// Making the register entry that blocks.
+        EnterRegister = "enter-register",
+        /// Preparing the search ticket and the answer.
+        PrepareAnswer = "prepare-answer",
+        /// A member of staff looks at the case page.
+        ShowToStaff = "show-to-staff",
+    }
+
+    /// Which personal values are asked for.
+    PersonField {
+        /// 氏名.
+        Name = "name",
+        /// 氏名の振り仮名.
+        Kana = "kana",
+        /// 生年月日.
+        BirthDate = "birth-date",
+        /// 性別.
+        Sex = "sex",
+        /// 住所.
+        Address = "address",
+        /// 電子メールアドレス.
+        Mail = "mail",
+        /// 電話番号.
+        Telephone = "telephone",
+        /// The request in the person's own words.
+        Words = "words",
+        /// The hospitals that the person named.
+        Hospitals = "hospitals",
+        /// Who acts for the person, where somebody does.
+        Representative = "representative",
+    }
+}
+
+impl Kind {
+    /// The law that a request of this kind stands on.
+    pub const fn track(self) -> Track {
+        match self {
+            Self::Disclosure | Self::ThirdPartyRecords | Self::Correction | Self::Suspension | Self::PurposeNotice => {
+                Track::Appi
+            }
+            Self::ProvisionStop | Self::Deletion => Track::Act,
+            Self::Complaint | Self::Consultation => Track::Desk,
+        }
+    }
+    /// APPI art. 38(1): a fee may be asked for disclosure (third-party records included) and purpose notification only.
+    pub const fn may_cost_a_fee(self) -> bool {
+        matches!(self, Self::Disclosure | Self::ThirdPartyRecords | Self::PurposeNotice)
+    }
+    /// APPI art. 39: the kinds for which a suit opens two weeks after arrival. Not purpose notices, not stops.
+    pub const fn has_suit_clock(self) -> bool {
+        matches!(self, Self::Disclosure | Self::ThirdPartyRecords | Self::Correction | Self::Suspension)
+    }
+    /// Complaints and consultations are answered without proof of identity.
+    pub const fn needs_identity(self) -> bool {
+        !matches!(self, Self::Complaint | Self::Consultation)
+    }
+    /// Ends with every recipient's report rather than with a decision alone.
+    pub const fn propagates(self) -> bool {
+        matches!(self, Self::ProvisionStop | Self::Deletion)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_suit_clock_runs_on_four_kinds() {
+        assert_eq!(Kind::ALL.iter().filter(|k| k.has_suit_clock()).count(), 4);
+        assert_eq!(Kind::ALL.iter().filter(|k| k.may_cost_a_fee()).count(), 3);
+    }
+
+    #[test]
+    fn words_survive_their_text() {
+        for k in Kind::ALL {
+            assert_eq!(k.as_str().parse(), Ok(*k));
+            assert_eq!(serde_json::to_value(k).unwrap(), k.as_str());
+        }
+        let error = "erasure".parse::<Kind>().unwrap_err().to_string();
+        assert!(error.starts_with("not a Kind: use one of disclosure, "), "{error}");
+    }
+}

@@ -1,0 +1,92 @@
+//! 申出: what the door seals and the desk opens. The one document with everything that the person wrote.
+//!
+//! It has no `Debug` that shows anything and is never a message: it lies sealed in `door.filing` until intake takes it.
+
+use contracts::{Capacity, CaseId, Channel, Kind, Language, ReceiptNumber, Scope, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What came through the door.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "filing", rename_all = "kebab-case")]
+pub enum Filing {
+    /// A new request.
+    Request(Box<NewRequest>),
+    /// 取下げ: the person takes the request back, with receipt number and access code.
+    Withdrawal {
+        /// Which request.
+        receipt_number: ReceiptNumber,
+        /// The public half of the code that opened it: intake compares it with the one it stored.
+        code_key: [u8; 32],
+        /// When.
+        received_at: Timestamp,
+    },
+}
+
+impl fmt::Debug for Filing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Filing([personal])")
+    }
+}
+
+/// 請求: one request of one kind for one person.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct NewRequest {
+    /// The case that intake opens for it; made by the door, so that a repeat is the same case.
+    pub case: CaseId,
+    /// What the person reads to the counter.
+    pub receipt_number: ReceiptNumber,
+    /// The public half of the access code (see [`crate::code`]): status letters are sealed to it.
+    pub code_key: [u8; 32],
+    /// What is asked.
+    pub kind: Kind,
+    /// In what role the party acts.
+    pub capacity: Capacity,
+    /// Which tracks (stops only).
+    pub scope: Option<Scope>,
+    /// The door.
+    pub channel: Channel,
+    /// The person's language.
+    pub language: Language,
+    /// Arrival at the desk.
+    pub received_at: Timestamp,
+    /// The trace that the filing arrived in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+    /// 本人: whom the data is about.
+    pub person: PersonalDetails,
+    /// Who acts for the person; absent when the person acts alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub representative: Option<PersonalDetails>,
+    /// The request in the person's own words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub words: String,
+    /// The hospitals that the person named, as written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hospitals: Vec<String>,
+}
+
+/// 氏名等. Stored as written (NFC only): 﨑 and 崎 are different names.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PersonalDetails {
+    /// 氏名.
+    pub name: String,
+    /// 氏名の振り仮名, katakana.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kana: String,
+    /// 生年月日.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub birth_date: Option<contracts::Date>,
+    /// 性別: `male`, `female`, `other`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sex: String,
+    /// 住所.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub address: String,
+    /// 電子メールアドレス.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub mail: String,
+    /// 電話番号.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub telephone: String,
+}

@@ -1,0 +1,314 @@
+//! A recipient that really does it: receives, verifies, opens, writes down, applies, reports. Used by the demo, the tests
+//! and the benchmark; a template for a contractor's own system.
+//!
+//! Order, and why: look (pure) → open → journal, synced → ledger → acknowledge → report. A crash at any point leaves either
+//! nothing (it comes again) or a line in the journal (the report is sent after the restart). Reports are signed once and
+//! journalled, so a repeat has the same bytes and gets the first answer.
+
+use crate::{
+    apply::{self, Ledger, Refused, Taken},
+    digest_of, identifiers,
+    identifiers::Identifiers,
+    journal::{Journal, Line},
+    keys::RecipientKeys,
+    report,
+    send::SendsReports,
+};
+use contracts::{
+    Code, Date, InstructionId, Measure, RecipientId, ReportOutcome, Sealed,
+    recipient::{Instruction, Report, ReportAnswer, ReportStage, SignedReport},
+};
+use jiff::Timestamp;
+use privacy_seal::{Personal, Purpose};
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    io,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::sync::{Notify, watch};
+
+/// What happened so far; [`ExampleContractor::until`] waits for a condition on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Instructions taken, each once.
+    pub taken: u64,
+    /// Of these: applied (not stale).
+    pub applied: u64,
+    /// Repeats.
+    pub repeats: u64,
+    /// Attempts seen twice on the wire.
+    pub replays: u64,
+    /// Not taken: for somebody else, contradicting, not to be opened.
+    pub refused: u64,
+    /// Reports that the desk accepted.
+    pub accepted: u64,
+    /// Reports that the desk refused.
+    pub reports_refused: u64,
+    /// Reports that are not answered yet.
+    pub open: u64,
+}
+
+/// Why an instruction was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeError {
+    /// Never applied.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// Sealed to another key, or for another instruction.
+    #[error("the identifiers do not open with this recipient's key; tell the desk the key in use")]
+    CannotOpen,
+    /// The journal refuses: the instruction must come again.
+    #[error("the journal cannot be written")]
+    Journal(#[source] io::Error),
+}
+
+struct Inner {
+    ledger: Ledger,
+    journal: Journal,
+    /// Reports to send, in order per instruction.
+    open: BTreeMap<InstructionId, VecDeque<SignedReport>>,
+    /// Who is stopped, by kana and date of birth: what this recipient asks before it uses a row.
+    stopped: HashMap<(String, Date), Measure>,
+}
+
+/// The example.
+pub struct ExampleContractor {
+    me: RecipientId,
+    keys: RecipientKeys,
+    outcome: ReportOutcome,
+    inner: Mutex<Inner>,
+    counts: watch::Sender<Counts>,
+    work: Notify,
+}
+
+impl ExampleContractor {
+    /// Opens the journal, or none (memory only), and stands where it was before. `outcome` is what it will report; a
+    /// stale instruction is always reported as applied.
+    ///
+    /// # Errors
+    /// The journal cannot be read, or holds what this recipient cannot have taken.
+    pub fn open(
+        me: RecipientId,
+        keys: RecipientKeys,
+        journal: Option<&Path>,
+        outcome: ReportOutcome,
+    ) -> io::Result<Arc<Self>> {
+        let (journal, lines) = match journal {
+            Some(path) => Journal::open(path)?,
+            None => (Journal::none(), Vec::new()),
+        };
+        let inner = Inner { ledger: Ledger::new(me), journal, open: BTreeMap::new(), stopped: HashMap::new() };
+        let this = Self {
+            me,
+            keys,
+            outcome,
+            inner: Mutex::new(inner),
+            counts: watch::Sender::new(Counts::default()),
+            work: Notify::new(),
+        };
+        for line in lines {
+            this.replay(line)?;
+        }
+        Ok(Arc::new(this))
+    }
+
+    fn replay(&self, line: Line) -> io::Result<()> {
+        let damaged = |_| io::Error::new(io::ErrorKind::InvalidData, "the journal is not of this recipient");
+        let mut inner = self.lock();
+        match line {
+            Line::Taken { bytes } => {
+                let instruction = apply::parse(&bytes.0).map_err(|e| damaged(e.to_string()))?;
+                let person = self.person(&instruction).map_err(|e| damaged(e.to_string()))?;
+                let taken = inner.ledger.take(&instruction).map_err(|e| damaged(e.to_string()))?;
+                self.note(&mut inner, taken, &instruction, &person);
+            }
+            Line::Signed { instruction, report } => {
+                inner.open.entry(instruction).or_default().push_back(report);
+                self.counts.send_modify(|c| c.open += 1);
+            }
+            Line::Answered { instruction } => {
+                pop(&mut inner, instruction);
+                self.counts.send_modify(|c| c.open -= 1);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes an instruction's bytes. Blocks on the journal's disk: from async code use [`Self::take_blocking`].
+    ///
+    /// # Errors
+    /// See [`TakeError`].
+    pub fn take(&self, bytes: &[u8], now: Timestamp) -> Result<Taken, TakeError> {
+        let taken = self.try_take(bytes, now);
+        match &taken {
+            Ok(Taken::Repeat) => self.counts.send_modify(|c| c.repeats += 1),
+            Ok(_) => {}
+            Err(TakeError::Journal(_)) => {}
+            Err(error) => {
+                tracing::warn!(reason = %error, "an instruction was refused");
+                self.counts.send_modify(|c| c.refused += 1);
+            }
+        }
+        taken
+    }
+
+    fn try_take(&self, bytes: &[u8], now: Timestamp) -> Result<Taken, TakeError> {
+        let instruction = apply::parse(bytes)?;
+        let mut inner = self.lock();
+        let taken = inner.ledger.look(&instruction)?;
+        if taken == Taken::Repeat {
+            return Ok(taken);
+        }
+        let person = self.person(&instruction)?;
+        let outcome = if taken == Taken::Stale { ReportOutcome::Applied } else { self.outcome };
+        let reports = [ReportStage::Received, ReportStage::Reported { outcome, ground: ground(outcome) }]
+            .map(|stage| self.report(&instruction, bytes, stage, now));
+        let mut lines = vec![Line::Taken { bytes: Sealed(bytes.to_vec()) }];
+        lines.extend(reports.iter().map(|r| Line::Signed { instruction: instruction.id, report: r.clone() }));
+        inner.journal.append(&lines).map_err(TakeError::Journal)?;
+        inner.ledger.take(&instruction)?;
+        inner.open.insert(instruction.id, reports.into());
+        self.note(&mut inner, taken, &instruction, &person);
+        self.counts.send_modify(|c| c.open += 2);
+        self.work.notify_one();
+        Ok(taken)
+    }
+
+    /// [`Self::take`] on a thread that may block.
+    ///
+    /// # Errors
+    /// See [`TakeError`].
+    pub async fn take_blocking(self: &Arc<Self>, bytes: Vec<u8>) -> Result<Taken, TakeError> {
+        let this = self.clone();
+        tokio::task::spawn_blocking(move || this.take(&bytes, Timestamp::now()))
+            .await
+            .unwrap_or_else(|e| Err(TakeError::Journal(io::Error::other(e))))
+    }
+
+    fn person(&self, instruction: &Instruction) -> Result<Personal<Identifiers>, TakeError> {
+        if instruction.data.sealed_to != self.keys.sealing_id() {
+            return Err(TakeError::CannotOpen);
+        }
+        identifiers::open(&self.keys, instruction.id, &instruction.data.person).map_err(|_| TakeError::CannotOpen)
+    }
+
+    fn report(&self, instruction: &Instruction, bytes: &[u8], stage: ReportStage, at: Timestamp) -> SignedReport {
+        let report = Report {
+            instruction: instruction.id,
+            recipient: self.me,
+            digest: digest_of(bytes),
+            stage,
+            at,
+            book_entry: None,
+        };
+        report::sign(&report, &[&self.keys.signing])
+    }
+
+    fn note(&self, inner: &mut Inner, taken: Taken, instruction: &Instruction, person: &Personal<Identifiers>) {
+        if taken == Taken::New {
+            let person = person.disclose(Purpose::InstructRecipient);
+            inner.stopped.insert((person.kana.clone(), person.birth_date), instruction.data.measure);
+        }
+        self.counts.send_modify(|c| {
+            c.taken += 1;
+            c.applied += u64::from(taken == Taken::New);
+        });
+    }
+
+    /// Sends what is open, one after the other, until each is answered; waits for more. Ends when the task is dropped.
+    pub async fn run_reports(self: Arc<Self>, desk: Arc<dyn SendsReports>) {
+        let mut pause = Duration::from_millis(50);
+        loop {
+            let next = self.lock().open.iter().find_map(|(i, q)| q.front().map(|r| (*i, r.clone())));
+            let Some((instruction, signed)) = next else {
+                self.work.notified().await;
+                continue;
+            };
+            match desk.send(&signed).await {
+                Ok(ReportAnswer::Unavailable) | Err(_) => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(5));
+                }
+                Ok(answer) => {
+                    pause = Duration::from_millis(50);
+                    self.answered(instruction, &answer);
+                }
+            }
+        }
+    }
+
+    fn answered(&self, instruction: InstructionId, answer: &ReportAnswer) {
+        let mut inner = self.lock();
+        // A disk that refuses costs one repeated report after a restart, which gets the same answer.
+        if let Err(error) = inner.journal.append(&[Line::Answered { instruction }]) {
+            tracing::warn!(%error, "the journal cannot be written");
+        }
+        pop(&mut inner, instruction);
+        drop(inner);
+        self.counts.send_modify(|c| {
+            c.open -= 1;
+            match answer {
+                ReportAnswer::Accepted { .. } => c.accepted += 1,
+                ReportAnswer::Refused { .. } => c.reports_refused += 1,
+                ReportAnswer::Unavailable => {}
+            }
+        });
+        if let ReportAnswer::Refused { reason } = answer {
+            tracing::error!(%reason, "the desk refused a report");
+        }
+    }
+
+    /// Counts now.
+    pub fn counts(&self) -> Counts {
+        *self.counts.borrow()
+    }
+    /// Waits until the counts fulfil a condition.
+    pub async fn until(&self, mut condition: impl FnMut(&Counts) -> bool) -> Counts {
+        let mut changes = self.counts.subscribe();
+        // The sender lives as long as `self`, so this cannot fail.
+        changes.wait_for(|c| condition(c)).await.map(|c| *c).unwrap_or_default()
+    }
+    /// May this recipient use the data of this person? `Some(measure)`: no.
+    pub fn stopped(&self, kana: &str, birth_date: Date) -> Option<Measure> {
+        self.lock().stopped.get(&(kana.to_owned(), birth_date)).copied()
+    }
+    /// The ledger as it stands.
+    pub fn ledger(&self) -> Ledger {
+        self.lock().ledger.clone()
+    }
+    /// Who it is.
+    pub const fn me(&self) -> RecipientId {
+        self.me
+    }
+    /// Its keys.
+    pub const fn keys(&self) -> &RecipientKeys {
+        &self.keys
+    }
+    pub(crate) fn count_replay(&self) {
+        self.counts.send_modify(|c| c.replays += 1);
+    }
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic while holding it leaves at worst an instruction that is not in the ledger and comes again.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn pop(inner: &mut Inner, instruction: InstructionId) {
+    if let Some(queue) = inner.open.get_mut(&instruction) {
+        queue.pop_front();
+        if queue.is_empty() {
+            inner.open.remove(&instruction);
+        }
+    }
+}
+
+/// An exemption needs its ground; the example's is the one that the law names for receiving (Act art. 56, proviso).
+fn ground(outcome: ReportOutcome) -> Option<Code> {
+    (outcome == ReportOutcome::Exempt).then(|| Code::of("act-56-law"))
+}
+
+#[cfg(test)]
+#[path = "example_tests.rs"]
+mod tests;

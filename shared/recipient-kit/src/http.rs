@@ -1,0 +1,195 @@
+//! A recipient by HTTP: the endpoint that receives webhooks, the sender of reports, the reader of the pull feed.
+
+use crate::{
+    example::{ExampleContractor, TakeError},
+    keys::RecipientKeys,
+    pull, report,
+    send::{Away, SendsReports},
+    webhook::{self, Headers, Replays, Verifier},
+};
+use async_trait::async_trait;
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State},
+    http::{HeaderMap, StatusCode},
+    routing::post,
+};
+use contracts::{
+    RecipientId,
+    recipient::{BODY_MAX, ReportAnswer, SignedReport},
+};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+/// The path of the endpoint.
+pub const PATH: &str = "/madoguchi";
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest page of the pull feed that is read, in bytes: 500 instructions.
+const PAGE_MAX: usize = 500 * BODY_MAX;
+
+struct Endpoint {
+    contractor: Arc<ExampleContractor>,
+    verifier: Verifier,
+    replays: Mutex<Replays>,
+}
+
+/// The endpoint: `POST /madoguchi`.
+///
+/// | status | when |
+/// |---|---|
+/// | 204 | taken and written down, or had already |
+/// | 400 | no instruction, or headers without sense |
+/// | 401 | no signature verifies, or outside the tolerance |
+/// | 413 | over 64 KiB |
+/// | 422 | not for this recipient, cannot be opened |
+/// | 503 | could not be written down: send it again |
+pub fn router(contractor: Arc<ExampleContractor>, verifier: Verifier) -> Router {
+    let endpoint = Arc::new(Endpoint { contractor, verifier, replays: Mutex::default() });
+    Router::new().route(PATH, post(receive)).layer(DefaultBodyLimit::max(BODY_MAX)).with_state(endpoint)
+}
+
+async fn receive(State(at): State<Arc<Endpoint>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let text = |name| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+    let headers =
+        Headers { id: text(webhook::ID), timestamp: text(webhook::TIMESTAMP), signature: text(webhook::SIGNATURE) };
+    let now = unix_now();
+    let sent_at = match at.verifier.verify(&headers, &body, now, webhook::TOLERANCE) {
+        Ok(sent_at) => sent_at,
+        Err(webhook::NotBelieved::Headers) => return StatusCode::BAD_REQUEST,
+        Err(_) => return StatusCode::UNAUTHORIZED,
+    };
+    // Only after the signature: otherwise anybody could fill the memory of replays.
+    if !at.replays.lock().unwrap_or_else(PoisonError::into_inner).first_time(
+        &headers.id,
+        sent_at,
+        now,
+        webhook::TOLERANCE,
+    ) {
+        at.contractor.count_replay();
+    }
+    match at.contractor.take_blocking(body.to_vec()).await {
+        Ok(_) => StatusCode::NO_CONTENT,
+        Err(TakeError::Refused(crate::Refused::Malformed)) => StatusCode::BAD_REQUEST,
+        Err(TakeError::Refused(_) | TakeError::CannotOpen) => StatusCode::UNPROCESSABLE_ENTITY,
+        Err(TakeError::Journal(_)) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// Seconds since 1970.
+pub fn unix_now() -> u64 {
+    jiff::Timestamp::now().as_second().try_into().unwrap_or(0)
+}
+
+/// The way of reports and of the pull feed over HTTP.
+pub struct HttpDesk {
+    client: reqwest::Client,
+    base: String,
+}
+
+impl HttpDesk {
+    /// `base` is the partner API's address without a path (`https://desk.example`).
+    ///
+    /// # Errors
+    /// No client can be made.
+    pub fn new(base: &str) -> Result<Self, reqwest::Error> {
+        let client = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).build()?;
+        Ok(Self { client, base: base.trim_end_matches('/').to_owned() })
+    }
+
+    /// One page of the pull feed after a cursor (`<epoch>.<position>`): the instructions' bytes, and the next cursor.
+    ///
+    /// # Errors
+    /// [`PullError::Gone`] when the cursor is of another epoch: fetch the snapshot.
+    pub async fn page(
+        &self,
+        keys: &RecipientKeys,
+        me: RecipientId,
+        after: &str,
+    ) -> Result<(Vec<Vec<u8>>, String), PullError> {
+        self.get(keys, me, &format!("/partner/v1/instructions?after={after}")).await
+    }
+
+    /// The newest instruction of every entry, and the cursor to go on from.
+    ///
+    /// # Errors
+    /// The desk is away or refuses.
+    pub async fn snapshot(&self, keys: &RecipientKeys, me: RecipientId) -> Result<(Vec<Vec<u8>>, String), PullError> {
+        self.get(keys, me, "/partner/v1/snapshot").await
+    }
+
+    async fn get(
+        &self,
+        keys: &RecipientKeys,
+        me: RecipientId,
+        path: &str,
+    ) -> Result<(Vec<Vec<u8>>, String), PullError> {
+        let mut request = self.client.get(format!("{}{path}", self.base));
+        for (name, value) in pull::sign(&keys.signing, me, unix_now(), path) {
+            request = request.header(name, value);
+        }
+        let mut response = request.send().await.map_err(|_| PullError::Away)?;
+        match response.status().as_u16() {
+            200 => {}
+            409 => return Err(PullError::Gone),
+            status @ 400..=499 => return Err(PullError::Refused(status)),
+            _ => return Err(PullError::Away),
+        }
+        let cursor = response.headers().get(pull::CURSOR).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let mut page = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|_| PullError::Away)? {
+            page.extend_from_slice(&chunk);
+            if page.len() > PAGE_MAX {
+                return Err(PullError::Malformed);
+            }
+        }
+        let bodies: Vec<Box<serde_json::value::RawValue>> =
+            serde_json::from_slice(&page).map_err(|_| PullError::Malformed)?;
+        let bodies = bodies.into_iter().map(|b| b.get().as_bytes().to_vec()).collect();
+        Ok((bodies, cursor.ok_or(PullError::Malformed)?))
+    }
+}
+
+/// Why there is no page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PullError {
+    /// The desk does not answer.
+    #[error("the desk does not answer; ask again later")]
+    Away,
+    /// The cursor is of a life of the ledger that is over.
+    #[error("the desk was restored: fetch the snapshot")]
+    Gone,
+    /// The desk refuses.
+    #[error("the desk refuses with status {0}; see the problem document")]
+    Refused(u16),
+    /// Not a page.
+    #[error("the answer is not a page of instructions")]
+    Malformed,
+}
+
+#[async_trait]
+impl SendsReports for HttpDesk {
+    async fn send(&self, signed: &SignedReport) -> Result<ReportAnswer, Away> {
+        let sent = self
+            .client
+            .post(format!("{}/partner/v1/reports", self.base))
+            .header("content-type", "application/json")
+            .body(report::to_bytes(signed))
+            .send();
+        let mut response = sent.await.map_err(|_| Away)?;
+        if response.status().is_server_error() || response.status() == StatusCode::TOO_MANY_REQUESTS {
+            return Err(Away);
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|_| Away)? {
+            body.extend_from_slice(&chunk);
+            if body.len() > BODY_MAX {
+                return Err(Away);
+            }
+        }
+        // A refusal is a problem document with `result` and `reason` among its members.
+        serde_json::from_slice(&body).map_err(|_| Away)
+    }
+}
