@@ -46,7 +46,7 @@ pub struct ReceiptDocument {
     #[schema(value_type = String, format = DateTime)]
     received_at: Timestamp,
     /// Where the status is (with the access code in the header `Authorization`).
-    #[schema(format = Uri)]
+    #[schema(format = "uri")]
     status_url: String,
 }
 

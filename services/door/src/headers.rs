@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 const CSP: &str =
     "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-const FIXED: &[(HeaderName, &str)] = &[
+static FIXED: [(HeaderName, &str); 7] = [
     (header::CONTENT_SECURITY_POLICY, CSP),
     (header::REFERRER_POLICY, "no-referrer"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -18,7 +18,7 @@ const FIXED: &[(HeaderName, &str)] = &[
 
 /// Puts them on. What has said how long it may be kept (the style sheet) keeps that.
 pub fn put(headers: &mut HeaderMap, https: bool) {
-    for (name, value) in FIXED {
+    for (name, value) in &FIXED {
         headers.insert(name, HeaderValue::from_static(value));
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

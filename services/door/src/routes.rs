@@ -37,9 +37,7 @@ pub fn router(door: Arc<Door>) -> Router {
         .fallback(no_such_page)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_MAX));
-    limited(router, LIMITS)
-        .layer(from_fn_with_state(door.clone(), around))
-        .with_state(door)
+    limited(router.with_state(door.clone()), LIMITS).layer(from_fn_with_state(door, around))
 }
 
 /// A span per request, named after the route and never after the path: the path holds the receipt number.

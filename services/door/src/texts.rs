@@ -4,7 +4,7 @@
 //! A key that is missing shows itself as the key; a test looks for every key that templates and code use, in both.
 
 use contracts::{Language, Timestamp};
-use std::{collections::HashMap, path::Path};
+use std::{borrow::Borrow, collections::HashMap, path::Path};
 
 /// The words of one language.
 pub struct Texts {
@@ -119,6 +119,18 @@ impl Texts {
     pub fn of(&self, group: &str, key: &str) -> &str {
         self.words.get(&format!("{group}.{key}")).map_or("", String::as_str)
     }
+    /// What the page of a kind says: `title`, `lead`, `fee`, `time`, `start`.
+    pub fn kind(&self, kind: impl Borrow<contracts::Kind>, part: &str) -> &str {
+        self.of("kind-page", &format!("{}.{part}", kind.borrow()))
+    }
+    /// A list on the page of a kind: `papers`, `next`.
+    pub fn kind_list(&self, kind: impl Borrow<contracts::Kind>, part: &str) -> &[String] {
+        self.lists.get(&format!("kind-page.{}.{part}", kind.borrow())).map_or(&[], Vec::as_slice)
+    }
+    /// The text with `{a}` and `{b}` replaced by two numbers.
+    pub fn two(&self, key: &str, a: impl Borrow<u32>, b: impl Borrow<u32>) -> String {
+        self.t(key).replace("{a}", &a.borrow().to_string()).replace("{b}", &b.borrow().to_string())
+    }
     /// Is there a text?
     pub fn has(&self, key: &str) -> bool {
         self.words.contains_key(key) || self.lists.contains_key(key)
@@ -133,15 +145,16 @@ impl Texts {
     }
 
     /// A day: 2026年4月1日 or 1 April 2026.
-    pub fn day(&self, day: contracts::Date) -> String {
+    pub fn day(&self, day: impl Borrow<contracts::Date>) -> String {
+        let day = day.borrow();
         match self.language {
             Language::Ja => format!("{}年{}月{}日", day.year(), day.month(), day.day()),
             Language::En => day.strftime("%-d %B %Y").to_string(),
         }
     }
     /// An instant in Japan, to the minute.
-    pub fn instant(&self, at: Timestamp) -> String {
-        let local = at.to_zoned(calendar::jst());
+    pub fn instant(&self, at: impl Borrow<Timestamp>) -> String {
+        let local = at.borrow().to_zoned(calendar::jst());
         let time = local.strftime("%H:%M");
         match self.language {
             Language::Ja => format!("{} {time}", self.day(local.date())),
@@ -149,7 +162,8 @@ impl Texts {
         }
     }
     /// An amount: 4,000円 or 4,000 yen.
-    pub fn yen(&self, amount: i64) -> String {
+    pub fn yen(&self, amount: impl Borrow<i64>) -> String {
+        let amount = *amount.borrow();
         let digits = amount.unsigned_abs().to_string();
         let mut out = String::from(if amount < 0 { "-" } else { "" });
         for (at, digit) in digits.char_indices() {
@@ -218,7 +232,7 @@ mod tests {
             for entry in std::fs::read_dir(root.join(folder)).unwrap() {
                 let path = entry.unwrap().path();
                 let Ok(source) = std::fs::read_to_string(&path) else { continue };
-                for call in [".t(\"", ".list(\"", ".fill(\""] {
+                for call in [".t(\"", ".list(\"", ".fill(\"", ".two(\""] {
                     for rest in source.split(call).skip(1) {
                         let key = rest.split('"').next().unwrap();
                         seen += 1;

@@ -1,5 +1,67 @@
-//! 受付: cases, clocks, persons. See README.md.
+//! 受付: cases, clocks, persons, and `case`, the process manager of the house. See README.md.
+//!
+//! Pure: [`case`], [`clocks`], [`status`], [`person::table`]. Shell: everything else; this file is wiring only.
 
 pub mod case;
 pub mod clocks;
+pub mod config;
+pub mod filing;
+pub mod person;
+pub mod react;
+pub mod requests;
+pub mod rows;
 pub mod status;
+pub mod store;
+pub mod tray;
+mod upkeep;
+
+use anyhow::Context;
+use case::Case;
+use chassis::{Home, Runtime, Started, machine::Machine};
+use config::Settings;
+use contracts::Service;
+use person::Persons;
+use privacy::{BlindIndex, FileMasterKey, ServiceKey, Vault, vault::Limits};
+use std::{sync::Arc, time::Duration};
+
+/// Whose process it is.
+pub const SERVICE: Service = Service::Intake;
+/// Its own tables.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+/// Its machines' tables.
+pub const MACHINES: &[&str] = &[Case::KIND];
+
+/// Starts everything and returns when it is ready.
+///
+/// # Errors
+/// A setting, a key, the database, the key database or NATS; the text names it.
+pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
+    let settings = rt.section::<Settings>("intake")?.check()?;
+    let bus = rt.bus(SERVICE).await?;
+    let persons = persons(&rt, bus.clone()).await?;
+    let home = Home::<Case>::with_rows(&bus, Arc::new(rows::CaseRows));
+    requests::answer(&bus, &home, &persons);
+    bus.run(Arc::new(react::React::new(home.clone())), vec![Arc::new(home.clone())]).await?;
+    let poll = Duration::from_millis(settings.poll_ms);
+    bus.spawn("intake: erasures", persons.clone().erase_due(home.clone(), poll));
+    bus.spawn("intake: upkeep", upkeep::run(bus.clone(), persons.clone()));
+    bus.spawn("intake: in-tray", filing::Taker::new(bus.clone(), home, persons, settings).run());
+    Ok(Started::default())
+}
+
+/// Keys and key database.
+async fn persons(rt: &Runtime, bus: Arc<chassis::Bus>) -> anyhow::Result<Persons> {
+    let (role, keys) = (SERVICE.token(), rt.keys_dir());
+    let master = FileMasterKey::load_or_create(&keys.join("master.key")).context("the master key")?;
+    let vault = Vault::connect(&rt.keys_url(role)?, role, Arc::new(master), Limits::default())
+        .await
+        .context("the key database (`house.keys_url`)")?;
+    let checked = vault.clone();
+    rt.health().add("intake: key database", move || {
+        let vault = checked.clone();
+        async move { vault.check().await.map_err(|error| error.to_string()) }
+    });
+    let index = BlindIndex::load_or_create(keys, role).context("the index key")?;
+    let key = ServiceKey::load_or_create(keys, role).context("the desk's key")?;
+    Ok(Persons::new(bus, vault, index, key, keys.to_owned()))
+}

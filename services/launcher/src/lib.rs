@@ -1,1 +1,28 @@
-//! launcher
+//! The launcher: finds or starts the servers, provisions them, and runs the services, all in one process or each in its
+//! own. It depends on all services; nothing depends on it but tests and benchmarks.
+
+mod check;
+mod cli;
+mod demo;
+mod houses;
+mod place;
+mod serve;
+mod signals;
+mod up;
+
+pub use cli::{Cli, Command, ServersFrom, UpArgs};
+pub use houses::{KEY_SCHEMAS, NAMES, schemas, start_service};
+pub use place::{Place, Ports};
+pub use up::Up;
+
+/// Runs what the command line asks for.
+pub async fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        None => up::run(cli.up).await,
+        Some(Command::Up(args)) => up::run(args).await,
+        Some(Command::Demo { up, exit }) => demo::run(up, exit).await,
+        Some(Command::Serve { service, config }) => serve::run(&service, config.as_deref()).await,
+        Some(Command::Migrate { up }) => up::migrate_only(up).await,
+        Some(Command::Check { config }) => check::run(config.as_deref()).await,
+    }
+}

@@ -17,6 +17,7 @@ pub mod nats;
 pub mod objects;
 pub mod outcome;
 pub mod peers;
+pub mod processors;
 mod relay;
 pub mod runtime;
 pub mod schema;

@@ -3,14 +3,19 @@
 use crate::key_id;
 use contracts::Code;
 use ed25519_dalek::SigningKey;
-use hpke::{Deserializable, OpModeR, Serializable, aead::AesGcm256, kdf::HkdfSha256};
+use hpke::{
+    Deserializable, Kem as _, OpModeR, Serializable, aead::AesGcm256, kdf::HkdfSha256, kem::X25519HkdfSha256 as Kem,
+};
 use privacy_seal::{
     Personal, PublicKey,
     keyfile::{self, KeyFileError},
-    seal::{INFO, Kem, KemTrait, OpenError, PrivateKey, parts},
+    seal::{INFO, OpenError, parts},
 };
 use std::{fmt, path::Path};
 use zeroize::Zeroizing;
+
+/// A secret X25519 key, overwritten when dropped.
+type PrivateKey = <Kem as hpke::Kem>::PrivateKey;
 
 /// Both key pairs of a recipient.
 #[derive(Clone)]
@@ -85,7 +90,7 @@ impl RecipientKeys {
     /// Sealed to another key, for another instruction, or changed.
     pub fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<Personal<Vec<u8>>, OpenError> {
         let (enc, text) = parts(sealed)?;
-        let enc = <Kem as KemTrait>::EncappedKey::from_bytes(enc).map_err(|_| OpenError::Form)?;
+        let enc = <Kem as hpke::Kem>::EncappedKey::from_bytes(enc).map_err(|_| OpenError::Form)?;
         hpke::single_shot_open::<AesGcm256, HkdfSha256, Kem>(&OpModeR::Base, &self.sealing, &enc, INFO, text, aad)
             .map(Personal::new)
             .map_err(|_| OpenError::Refused)

@@ -58,10 +58,16 @@ async fn try_connect(
 
 impl Desk {
     async fn open() -> Self {
+        Self::open_with("").await
+    }
+
+    /// With further lines in the server's configuration.
+    async fn open_with(extra: &str) -> Self {
         let house = House::new(RootSecret::random().unwrap());
         let home = folder();
         let dir = DataDir::open(home.path(), &quiet).await.unwrap();
-        let options = NatsOptions::operator_mode(NatsJwt::of(&house, Timestamp::now()));
+        let mut options = NatsOptions::operator_mode(NatsJwt::of(&house, Timestamp::now()));
+        options.extra = extra.to_owned();
         let nats = Nats::start(&binaries().await, &dir, options, &quiet).await.unwrap();
         let now = Timestamp::now();
         let permissions = Permissions::new()
@@ -168,6 +174,19 @@ async fn a_recipient_pulls_acknowledges_and_reports_its_own() {
     assert_eq!(messages.next().await.unwrap().unwrap().payload, "a-1");
 }
 
+/// The form of acknowledgement that servers will use by default one day.
+#[tokio::test]
+async fn the_new_form_of_acknowledgement_works_too() {
+    let desk = Desk::open_with("feature_flags { js_ack_fc_v2: true }\n").await;
+    let a = desk.take_in("a").await;
+    let (client, _) = desk.connect(&a).await;
+    let message = pull_one(&durable(&client, &a.account).await.unwrap()).await;
+    let subject = message.reply.clone().unwrap();
+    assert_eq!(subject.split('.').nth(4), Some(OPTOUT_STREAM), "{subject}");
+    message.double_ack().await.unwrap();
+    assert_eq!(desk.unacknowledged(&a.account).await, 0);
+}
+
 #[tokio::test]
 async fn a_recipient_reaches_nothing_of_another() {
     let desk = Desk::open().await;
@@ -205,32 +224,46 @@ async fn a_recipient_reaches_nothing_of_another() {
     client_b.publish_with_reply(next(&b.account), listen, r#"{"batch":1}"#.into()).await.unwrap();
     assert_eq!(at_b.next().await.unwrap().payload, "b-1", "only b's own message arrives at b");
 
-    // With a user that its own account lets do everything (the recipient holds no account key; suppose it did), and an
-    // account JWT that also imports b's subjects, wrongly signed by our operator.
-    let root_like = nats_auth::KeyPair::new_account();
-    let evil = root_like.public_key();
-    let everything = AccountClaims::new("evil", AccountLimits::UNLIMITED)
-        .import(Import::service(
-            "next",
-            &format!("$JS.API.CONSUMER.MSG.NEXT.OPTOUT.{}", b.account),
-            &desk.house.desk_account(),
-        ))
-        .import(Import::service("ack", &format!("$JS.ACK.OPTOUT.{}.>", b.account), &desk.house.desk_account()));
-    let jwt = desk.house.operator().account_jwt(&evil, &everything, Timestamp::now()).unwrap();
-    desk.push(jwt).await;
-    let user = nats_auth::KeyPair::new_user();
-    let claims = nats_auth::UserClaims::new("evil", Permissions::new());
-    let token = claims.jwt(&user.public_key(), &root_like, Timestamp::now()).unwrap();
-    let creds = nats_auth::format_creds(&token, &user.seed().unwrap());
-    let (client, _) = try_connect(&desk.nats.url(), &creds, "_INBOX").await;
-    let client = client.unwrap();
-    let answer = pull_by_hand(&client, &b.account).await;
-    assert!(answer.contains("no responders") || answer.contains("503"), "{answer}");
-    let refused = client.request(ack_of_b, "+ACK".into()).await;
-    assert!(refused.is_err(), "{refused:?}");
-    assert_eq!(desk.unacknowledged(&b.account).await, 2);
     pulled.double_ack().await.unwrap();
     assert_eq!(desk.unacknowledged(&b.account).await, 1);
+}
+
+/// An account whose JWT (signed by our operator, by mistake) imports another recipient's subjects, with a user that may do
+/// everything: what holds then is the position of the account in the exported subjects.
+#[tokio::test]
+async fn a_wrongly_signed_account_reaches_nothing_of_another() {
+    let desk = Desk::open().await;
+    let b = desk.take_in("b").await;
+    let (client_b, _) = desk.connect(&b).await;
+    let pulled = pull_one(&durable(&client_b, &b.account).await.unwrap()).await;
+
+    let key = nats_auth::KeyPair::new_account();
+    let evil = key.public_key();
+    let exporter = desk.house.desk_account();
+    let own = format!("{}.>", recipient_report_prefix(&evil));
+    let claims = AccountClaims::new("evil", AccountLimits::UNLIMITED)
+        .import(Import::service("next", &format!("$JS.API.CONSUMER.MSG.NEXT.OPTOUT.{}", b.account), &exporter))
+        .import(Import::service("ack", &format!("$JS.ACK.OPTOUT.{}.>", b.account), &exporter))
+        .import(Import::service("reports", &format!("{}.>", recipient_report_prefix(&b.account)), &exporter))
+        .import(Import::service("own", &own, &exporter));
+    desk.push(desk.house.operator().account_jwt(&evil, &claims, Timestamp::now()).unwrap()).await;
+    let user = nats_auth::KeyPair::new_user();
+    let token = nats_auth::UserClaims::new("evil", Permissions::new());
+    let token = token.jwt(&user.public_key(), &key, Timestamp::now()).unwrap();
+    let creds = nats_auth::format_creds(&token, &user.seed().unwrap());
+    let (client, _) = connect(&desk.nats.url(), &creds, "_INBOX").await;
+
+    let mut reports = desk.desk.subscribe("report.*.>").await.unwrap();
+    desk.desk.flush().await.unwrap();
+    let answer = pull_by_hand(&client, &b.account).await;
+    assert!(answer.contains("no responders") || answer.contains("503"), "{answer}");
+    assert!(client.request(pulled.reply.clone().unwrap(), "+ACK".into()).await.is_err());
+    assert!(client.request(format!("report.{}.received", b.account), "forged".into()).await.is_err());
+    assert_eq!(desk.unacknowledged(&b.account).await, 1);
+    // The account as such works, and the forged report never arrived: its own is the first one.
+    client.publish(format!("report.{evil}.received"), "own".into()).await.unwrap();
+    let first = reports.next().await.unwrap();
+    assert_eq!((first.subject.as_str(), first.payload.as_ref()), (&*format!("report.{evil}.received"), &b"own"[..]));
 }
 
 #[tokio::test]

@@ -1,0 +1,64 @@
+//! Message in, input out: what this service does with what it hears.
+
+use crate::verification::{Ask, Input, Verification};
+use async_trait::async_trait;
+use chassis::{Cause, HandleError, Heard, Hears, Home, Reaction};
+use contracts::{CaseId, Message};
+use privacy::{RecordClass, Vault};
+use std::sync::Arc;
+
+/// The hearer.
+pub struct React {
+    /// The verifications.
+    pub home: Home<Verification>,
+    /// The keys of the evidence.
+    pub vault: Vault,
+}
+
+/// Which verification hears it, and as what; pure. `seq` is the case machine's.
+pub fn route(message: &Message, seq: i64) -> Option<(CaseId, Input)> {
+    match message {
+        Message::VerifyIdentity(m) => {
+            let ask = Ask {
+                kind: m.kind,
+                track: m.track,
+                capacity: m.capacity,
+                channel: m.channel,
+                received_at: m.received_at,
+            };
+            Some((m.case, Input::Verify { ask, seq }))
+        }
+        Message::CaseEnded(m) => Some((m.case, Input::CaseEnded { at: m.at, seq })),
+        Message::CaseErased(m) => Some((m.case, Input::CaseErased { at: m.at })),
+        _ => None,
+    }
+}
+
+#[async_trait]
+impl Hears for React {
+    async fn hear(&self, heard: Arc<Heard>) -> Result<Reaction, HandleError> {
+        let Some((case, input)) = route(&heard.message, heard.envelope.sequence.number()) else {
+            return Ok(Reaction::Ignored);
+        };
+        if matches!(input, Input::CaseErased { .. }) {
+            // The key first: should anything fail after this, the words are unreadable already and the message comes again.
+            let erased = self.vault.erase(case.0, RecordClass::Evidence).await;
+            erased.map_err(|e| HandleError::Unavailable(e.to_string()))?;
+        }
+        Ok(self.home.handle(case.0, Cause::Message(heard), input).await?.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contracts::{FLOW, Service, flow::heard_by};
+
+    /// What the flow table says this service hears is what it routes.
+    #[test]
+    fn every_message_of_the_table_has_its_input() {
+        let names: Vec<&str> = heard_by(Service::Identity).map(|e| e.name).collect();
+        assert_eq!(names, ["VerifyIdentity", "CaseEnded", "CaseErased"]);
+        assert!(FLOW.len() > names.len());
+    }
+}

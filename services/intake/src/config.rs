@@ -1,0 +1,93 @@
+//! `[intake]` of infra/config/default.toml.
+
+use crate::case::Terms;
+use contracts::Kind;
+use serde::Deserialize;
+
+/// What the operator may set.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// How often the in-tray is looked at without being woken, in milliseconds.
+    pub poll_ms: u64,
+    /// Filings taken at a time.
+    pub batch: u16,
+    /// Filings in work at the same time.
+    pub at_once: u16,
+    /// How long a filing that cannot be taken (a withdrawal without its request) is tried before it waits for a person.
+    pub park_after_hours: u32,
+    /// Open days after the due date of a completion before the case lapses.
+    pub completion_grace_days: u16,
+    /// How often a lapsed case can be revived.
+    pub revivals_max: u8,
+    /// 処理期間 in open days of the counter, per kind.
+    pub service_days: ServiceDays,
+}
+
+/// 処理期間 in open days of the counter. No statute sets any (遅滞なく); the operator publishes its own.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)] // the kinds, one to one
+pub struct ServiceDays {
+    pub disclosure: u16,
+    pub third_party_records: u16,
+    pub correction: u16,
+    pub suspension: u16,
+    pub purpose_notice: u16,
+    pub provision_stop: u16,
+    pub deletion: u16,
+    pub complaint: u16,
+    pub consultation: u16,
+}
+
+impl ServiceDays {
+    /// Of one kind.
+    pub const fn of(&self, kind: Kind) -> u16 {
+        match kind {
+            Kind::Disclosure => self.disclosure,
+            Kind::ThirdPartyRecords => self.third_party_records,
+            Kind::Correction => self.correction,
+            Kind::Suspension => self.suspension,
+            Kind::PurposeNotice => self.purpose_notice,
+            Kind::ProvisionStop => self.provision_stop,
+            Kind::Deletion => self.deletion,
+            Kind::Complaint => self.complaint,
+            Kind::Consultation => self.consultation,
+        }
+    }
+}
+
+/// More than this is a slip of the pen: a year of open days.
+const DAYS_MAX: u16 = 250;
+
+impl Settings {
+    /// Checks what the types cannot say.
+    ///
+    /// # Errors
+    /// Names the key and what may stand there.
+    pub fn check(self) -> anyhow::Result<Self> {
+        anyhow::ensure!((10..=60_000).contains(&self.poll_ms), "`intake.poll_ms`: 10 to 60000");
+        anyhow::ensure!((1..=1_000).contains(&self.batch), "`intake.batch`: 1 to 1000");
+        anyhow::ensure!((1..=64).contains(&self.at_once), "`intake.at_once`: 1 to 64");
+        anyhow::ensure!((1..=720).contains(&self.park_after_hours), "`intake.park_after_hours`: 1 to 720");
+        anyhow::ensure!(self.completion_grace_days <= DAYS_MAX, "`intake.completion_grace_days`: 0 to {DAYS_MAX}");
+        anyhow::ensure!(self.revivals_max <= 20, "`intake.revivals_max`: 0 to 20");
+        for kind in Kind::ALL {
+            let key = kind.as_str().replace('-', "_");
+            anyhow::ensure!(
+                (1..=DAYS_MAX).contains(&self.service_days.of(*kind)),
+                "`intake.service_days.{key}`: 1 to {DAYS_MAX}"
+            );
+        }
+        Ok(self)
+    }
+
+    /// The terms of a case of this kind that arrives now.
+    pub const fn terms(&self, kind: Kind) -> Terms {
+        Terms {
+            service_days: self.service_days.of(kind),
+            completion_grace_days: self.completion_grace_days,
+            revivals_max: self.revivals_max,
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! 個人情報: the only home of personal data of a case. Everything personal that intake keeps goes through here.
+//!
+//! - [`keep`]: seals the personal part of a filing under the key of the case, and makes the rows by which it is found.
+//! - [`disclose`]: hands values to another service, for a purpose of a closed [`table`], audited first, sealed to it.
+//! - [`search`]: finds cases by whole values, audited first.
+//! - [`erase`]: destroys the key. What other record classes hold of the case stays readable.
+
+pub mod disclose;
+pub mod document;
+pub mod erase;
+pub mod search;
+pub mod table;
+
+use crate::store;
+use chassis::{Bus, HandleError};
+use contracts::{Service, Uuid};
+use document::Document;
+use privacy::{BlindIndex, PublicKey, RecordClass, ServiceKey, Vault, VaultError};
+use privacy_seal::filing::NewRequest;
+use std::{path::PathBuf, sync::Arc};
+
+/// The place of the sealed document: bound into its seal.
+const PLACE: &[u8] = b"intake.person.sealed";
+/// The place of a sealed reason of a staff order.
+const WHY_PLACE: &[u8] = b"intake.staff_order.why";
+
+/// Keys and database, together: whoever holds this can read persons.
+#[derive(Clone)]
+pub struct Persons {
+    bus: Arc<Bus>,
+    vault: Vault,
+    index: BlindIndex,
+    key: ServiceKey,
+    keys_dir: PathBuf,
+}
+
+/// What became of keeping a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// Written, or written before.
+    Here,
+    /// The case was erased; nothing of it is made again.
+    Erased,
+}
+
+impl Persons {
+    /// Puts the parts together.
+    pub fn new(bus: Arc<Bus>, vault: Vault, index: BlindIndex, key: ServiceKey, keys_dir: PathBuf) -> Self {
+        Self { bus, vault, index, key, keys_dir }
+    }
+    /// The desk's own key pair.
+    pub fn key(&self) -> &ServiceKey {
+        &self.key
+    }
+    /// The key database.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// Seals the personal part of a new request and makes its index rows. The key is committed before the row. The same
+    /// case again changes nothing.
+    ///
+    /// # Errors
+    /// A database or the master key is away: try again.
+    pub async fn keep(&self, request: &NewRequest) -> Result<Kept, HandleError> {
+        let case = request.case.0;
+        let document = Document::of(request);
+        let sealed = match self.vault.seal(case, RecordClass::Case, PLACE, &document.to_json()).await {
+            Ok(sealed) => sealed,
+            Err(VaultError::Erased { .. }) => return Ok(Kept::Erased),
+            Err(error) => return Err(unavailable(error)),
+        };
+        let tags = document.tags(&self.index);
+        store::keep_person(self.bus.db(), case, request.kind, request.received_at, sealed, tags).await?;
+        Ok(Kept::Here)
+    }
+
+    /// Opens the document of a case; `None` when it was erased.
+    async fn open(&self, case: Uuid, sealed: &[u8]) -> Result<Option<Document>, HandleError> {
+        match self.vault.open(case, RecordClass::Case, PLACE, sealed).await {
+            Ok(opened) => Document::read(&opened).map(Some).map_err(unavailable),
+            Err(VaultError::Erased { .. }) => Ok(None),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    /// The reason of a staff order, sealed again under the key of the case, so that it ends with the case. `None`: it was
+    /// not sealed to this service under this token, or the case was erased.
+    ///
+    /// # Errors
+    /// The key database is away.
+    pub async fn reseal_why(&self, case: Uuid, token: Uuid, why: &[u8]) -> Result<Option<Vec<u8>>, HandleError> {
+        let Ok(opened) = self.key.open(token.as_bytes(), why) else { return Ok(None) };
+        let plain = opened.disclose(privacy::Purpose::SealForOwner);
+        match self.vault.existing_key(case, RecordClass::Case).await {
+            Ok(key) => key.seal(WHY_PLACE, plain).map(Some).map_err(unavailable),
+            Err(VaultError::Erased { .. } | VaultError::Missing(_)) => Ok(None),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    /// The public key of another service, as it is now: the file is small and changes when a service gets a new key.
+    fn key_of(&self, service: Service) -> Result<PublicKey, HandleError> {
+        PublicKey::load(&self.keys_dir.join(format!("{}.pub", service.token()))).map_err(unavailable)
+    }
+}
+
+/// Something that has to be there is not: nobody is answered, and the asker tries again. Errors of keys name units and
+/// files, never values.
+pub(crate) fn unavailable(error: impl std::fmt::Display) -> HandleError {
+    HandleError::Unavailable(error.to_string())
+}
