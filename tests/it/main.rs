@@ -1,1 +1,6 @@
+//! The tests of the whole house, one binary: the bus on real servers, the shape of the sources, the simulation.
 
+mod architecture;
+mod bus;
+mod infra;
+mod simulation;

@@ -1,1 +1,52 @@
-fn main() {}
+//! Benchmarks: `cargo run --release -p bench -- NAME`. The physical limit is measured in the same run; the last line on
+//! stdout is one JSON object with figures, limit and their ratio.
+
+mod hop;
+mod intake;
+mod report;
+mod start;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Benchmarks of the desk; figures count as ratios within one run")]
+struct Cli {
+    #[command(subcommand)]
+    name: Name,
+}
+
+#[derive(Subcommand)]
+enum Name {
+    /// Built binary to ready, with and without data; resident memory when idle.
+    Start,
+    /// Durable accepts per second over HTTP, beside bare inserts of the same bytes.
+    Intake {
+        /// Seconds per measurement.
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+    },
+    /// From a staff confirmation to the contractor's receipt of the instruction, on an idle system.
+    Hop {
+        /// Journeys.
+        #[arg(long, default_value_t = 200)]
+        journeys: usize,
+    },
+    /// The desk itself, for `start` to measure: this binary is the launcher with another name.
+    #[command(hide = true)]
+    Desk {
+        #[command(flatten)]
+        up: launcher::UpArgs,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        match Cli::parse().name {
+            Name::Start => start::run().await,
+            Name::Intake { seconds } => intake::run(seconds).await,
+            Name::Hop { journeys } => hop::run(journeys).await,
+            Name::Desk { up } => launcher::run(launcher::Cli { command: None, up }).await,
+        }
+    })
+}

@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | `why` of any order | the answering service | the token's 16 bytes |
 //! | `reasons` of a decision | fulfilment | the case id's 16 bytes |
-//! | a bank file | payment | the object id's 16 bytes |
+//! | a bank file | payment | `payment.bank-file ` and the object id's 16 bytes |
 //! | a webhook's address | optout | the recipient id's 16 bytes |
 //! | a search term | intake | the member of staff's id, 16 bytes |
 
@@ -27,7 +27,7 @@ use contracts::{
     },
 };
 use privacy_seal::{KeyFileError, PublicKey, SealError, seal_to};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 use std::{future::Future, path::PathBuf, sync::Arc};
 use tracing::Instrument;
@@ -47,6 +47,9 @@ pub enum CommandError {
     /// Nobody answers.
     #[error("the service {} does not answer; nothing is known to be done; try again", .0.token())]
     Away(Service),
+    /// The steward does not answer, or refuses the key.
+    #[error("the steward does not answer or refuses the user's public key; nothing was registered; check the key, then try again")]
+    Steward,
     /// The reply is from another version of the program.
     #[error("the reply of the service {} cannot be read: is it of the same version?", .0.token())]
     Garbled(Service),
@@ -88,6 +91,27 @@ impl<'a> By<'a> {
     pub fn new(staff: StaffId, why: &'a str) -> Self {
         Self { staff, why, token: Uuid::now_v7() }
     }
+}
+
+/// Who answers [`Admit`]: the steward, which is no service of the flow table.
+pub const ADMIT: &str = "req.steward.admit";
+
+/// Asks for a recipient's account.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Admit {
+    /// The recipient.
+    pub recipient: Uuid,
+    /// Its own user public key (`U…`).
+    pub user: String,
+}
+
+/// The steward's answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Admitted {
+    /// The account (`A…`).
+    pub account: String,
+    /// The JWT that the recipient puts beside its seed.
+    pub user_jwt: String,
 }
 
 /// A recipient to be put on the list.
@@ -186,7 +210,7 @@ impl Commands {
         let sealing = tokio::task::spawn_blocking(move || {
             let plain = privacy_seal::Zeroizing::new(bytes);
             let digest = Digest(sha2::Sha256::digest(&*plain).into());
-            seal_to(&key, file.0.as_bytes(), &plain).map(|sealed| (digest, sealed))
+            seal_to(&key, &privacy_seal::aad::bank_file(file), &plain).map(|sealed| (digest, sealed))
         });
         let (digest, sealed) = sealing.await.map_err(|_| std::io::Error::other("sealing the file panicked"))??;
         self.objects.put(file, sealed.0).await?;
@@ -217,6 +241,13 @@ impl Commands {
             sealing_key: Sealed(new.sealing_key.to_vec()),
         };
         self.order("order register-recipient", by, order).await
+    }
+
+    /// Asks the steward for a recipient's NATS account and for the JWT that belongs beside its user's seed. Derived, so
+    /// asking twice gives the same account; nothing in it is secret.
+    pub async fn admit(&self, recipient: RecipientId, user: &NatsKey) -> Result<Admitted, CommandError> {
+        let question = Admit { recipient: recipient.0, user: user.as_str().to_owned() };
+        self.bus.ask_at(ADMIT.to_owned(), &question).await.map_err(|_| CommandError::Steward)
     }
 
     /// The recipients.

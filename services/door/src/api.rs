@@ -82,24 +82,35 @@ pub fn language(headers: &HeaderMap) -> Language {
         (status = 413, description = "Over 64 KiB.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 415, description = "Not application/json.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "Fields are wrong (all are named), or the key was used for another body.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 429, description = "Too many filings; see Retry-After.", body = ProblemDocument, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds."))),
         (status = 503, description = "Not accepted, nothing was stored; see Retry-After.", body = ProblemDocument, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds."))),
     ))]
-pub async fn file(State(door): Shared, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
+pub async fn file(
+    State(door): Shared,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
     let language = language(&headers);
-    match try_file(&door, &headers, body).await {
+    match try_file(&door, peer, &headers, body).await {
         Ok(receipt) => created(&door, receipt),
         Err(problem) => problem.respond(&door.texts, language),
     }
 }
 
-async fn try_file(door: &Door, headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Receipt, Problem> {
+async fn try_file(
+    door: &Door,
+    peer: SocketAddr,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Receipt, Problem> {
     let key = idempotency_key(headers)?;
     json_only(headers)?;
     let body = body.map_err(|rejection| bad_body(rejection.status()))?;
     let (draft, shape) = draft::from_json(&body)
         .map_err(|error| Problem { status: StatusCode::BAD_REQUEST, ..Problem::invalid(vec![error]) })?;
     let request = checked(request::check(&draft, door.today(), door.config.rules()), shape)?;
-    door.file(&key, &body, request, Channel::Api).await
+    door.file(door.client(peer, headers), &key, &body, request, Channel::Api).await
 }
 
 fn checked(

@@ -28,6 +28,8 @@ pub struct DoorConfig {
     pub misses_all: u32,
     /// Milliseconds after which they may try one more.
     pub misses_all_every_ms: u64,
+    /// Filings a minute that one address may make; as many at once.
+    pub filings_per_minute: u32,
     /// 成年 in years (Civil Code art. 4).
     pub age_of_majority: i16,
     /// Nobody is older, in years.
@@ -39,7 +41,7 @@ pub struct DoorConfig {
 impl Default for DoorConfig {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            listen: SocketAddr::from(([127, 0, 0, 1], 8300)),
             public_url: String::new(),
             trusted_proxies: 0,
             secret_file: PathBuf::from("door.secret"),
@@ -49,6 +51,7 @@ impl Default for DoorConfig {
             misses_each_every_s: 30,
             misses_all: 200,
             misses_all_every_ms: 200,
+            filings_per_minute: 600,
             age_of_majority: 18,
             oldest: 130,
             texts: PathBuf::new(),
@@ -62,13 +65,15 @@ impl DoorConfig {
     /// # Errors
     /// Names the key and the remedy.
     pub fn check(&self) -> Result<(), String> {
-        let whole = |ok: bool, key: &str, remedy: &str| if ok { Ok(()) } else { Err(format!("[door] {key}: {remedy}")) };
+        let whole =
+            |ok: bool, key: &str, remedy: &str| if ok { Ok(()) } else { Err(format!("[door] {key}: {remedy}")) };
         whole((1..=100_000).contains(&self.queue), "queue", "use 1 to 100000")?;
         whole((1..=3650).contains(&self.idempotency_days), "idempotency_days", "use 1 to 3650")?;
         whole((1..=10_000).contains(&self.misses_each), "misses_each", "use 1 to 10000")?;
         whole((1..=86_400).contains(&self.misses_each_every_s), "misses_each_every_s", "use 1 to 86400")?;
         whole((1..=1_000_000).contains(&self.misses_all), "misses_all", "use 1 to 1000000")?;
         whole((1..=3_600_000).contains(&self.misses_all_every_ms), "misses_all_every_ms", "use 1 to 3600000")?;
+        whole((1..=1_000_000_000).contains(&self.filings_per_minute), "filings_per_minute", "use 1 to 1000000000")?;
         whole((1..=100).contains(&self.age_of_majority), "age_of_majority", "use 1 to 100")?;
         whole((100..=200).contains(&self.oldest), "oldest", "use 100 to 200")?;
         whole(self.trusted_proxies <= 10, "trusted_proxies", "use 0 to 10")?;
@@ -85,6 +90,10 @@ impl DoorConfig {
     /// Wrong codes per address.
     pub const fn each(&self) -> Rate {
         Rate { most: self.misses_each, every: Duration::from_secs(self.misses_each_every_s) }
+    }
+    /// Filings per address.
+    pub fn filings(&self) -> Rate {
+        Rate { most: self.filings_per_minute, every: Duration::from_secs(60) / self.filings_per_minute.max(1) }
     }
     /// Wrong codes in all.
     pub const fn all(&self) -> Rate {

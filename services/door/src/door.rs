@@ -4,7 +4,7 @@ use crate::{
     config::DoorConfig,
     derive::{IdempotencyKey, Names},
     letterbox::{self, Found, NotFound},
-    limit::Misses,
+    limit::Budgets,
     problem::Problem,
     request::Request,
     texts::AllTexts,
@@ -34,7 +34,9 @@ pub struct Door {
     /// The words.
     pub texts: AllTexts,
     /// Wrong codes so far.
-    pub misses: Mutex<Misses>,
+    pub misses: Mutex<Budgets>,
+    /// Filings so far.
+    pub filings: Mutex<Budgets>,
     /// `[door]`.
     pub config: DoorConfig,
     /// Now.
@@ -64,14 +66,19 @@ impl Door {
     /// Files a request: committed when this returns. `body` is what a repeat has to bring again.
     ///
     /// # Errors
-    /// 422 for another body under the same key, 503 when the counter is full or the database away.
+    /// 422 for another body under the same key, 429 for too many filings, 503 when the counter is full or the database away.
     pub async fn file(
         &self,
+        client: IpAddr,
         key: &IdempotencyKey,
         body: &[u8],
         request: Request,
         channel: Channel,
     ) -> Result<Receipt, Problem> {
+        spend(&self.filings, client).map_err(|wait| {
+            chassis::telemetry::count("madoguchi.door.refused", "filings");
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-filings").after(wait)
+        })?;
         let names = Names::of(&self.secret, key, body);
         let received_at = self.clock.now();
         let kind = request.kind;
@@ -109,7 +116,7 @@ impl Door {
         })?;
         letterbox::find(&self.db, receipt_number, code).await.map_err(|error| match error {
             NotFound::Miss => {
-                self.misses().missed(client, Instant::now());
+                self.misses().spend(client, Instant::now());
                 chassis::telemetry::count("madoguchi.door.misses", "wrong-codes");
                 Problem::not_found()
             }
@@ -146,7 +153,7 @@ impl Door {
         }
     }
 
-    fn misses(&self) -> std::sync::MutexGuard<'_, Misses> {
+    fn misses(&self) -> std::sync::MutexGuard<'_, Budgets> {
         self.misses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -154,6 +161,15 @@ impl Door {
     pub fn client(&self, peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
         client(self.config.trusted_proxies, peer.ip(), headers)
     }
+}
+
+/// Takes one from the budget, or says how long to wait.
+fn spend(budgets: &Mutex<Budgets>, client: IpAddr) -> Result<(), Duration> {
+    let now = Instant::now();
+    let mut budgets = budgets.lock().unwrap_or_else(PoisonError::into_inner);
+    budgets.may_try(client, now)?;
+    budgets.spend(client, now);
+    Ok(())
 }
 
 /// Each of our proxies appends the address that it saw; whatever stands before those is the client's own claim.

@@ -204,15 +204,24 @@ mod tests {
 
     #[test]
     fn shapes_that_are_wrong_are_all_named_and_no_unknown_name_is_repeated() {
-        let (_, errors) = read(&json!({"kind": 1, "scope": null, "person": {"name": ["標識"], "標識": 1}, "representative": "標識",
+        let (_, errors) =
+            read(&json!({"kind": 1, "scope": null, "person": {"name": ["標識"], "標識": 1}, "representative": "標識",
             "hospitals": [1, "h", {}], "標識": 2}));
         assert_eq!(errors.len(), 8);
         assert!(!format!("{errors:?}").contains("標識"));
         let at: Vec<_> = errors.iter().map(|(p, c)| format!("{p} {c}")).collect();
         assert_eq!(
             at,
-            ["/kind not-text", "/scope not-text", "/person/name not-text", "/person unknown-field",
-             "/representative not-object", "/hospitals/0 not-text", "/hospitals/2 not-text", " unknown-field"]
+            [
+                "/kind not-text",
+                "/scope not-text",
+                "/person/name not-text",
+                "/person unknown-field",
+                "/representative not-object",
+                "/hospitals/0 not-text",
+                "/hospitals/2 not-text",
+                " unknown-field"
+            ]
         );
     }
 
@@ -236,7 +245,12 @@ mod tests {
 
     #[test]
     fn the_form_makes_the_same_draft() {
-        let pairs = [("kind", "disclosure"), ("person-name", "n"), ("hospitals", "a\r\n\r\n b\n"), ("representative-name", " ")];
+        let pairs = [
+            ("kind", "disclosure"),
+            ("person-name", "n"),
+            ("hospitals", "a\r\n\r\n b\n"),
+            ("representative-name", " "),
+        ];
         let fields = Fields::new(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
         let draft = fields.draft();
         assert_eq!((&*draft.person.name, draft.hospitals.len()), ("n", 2));

@@ -3,8 +3,7 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// No script, no frame, no foreign origin: the pages need a style sheet and their own forms.
-const CSP: &str =
-    "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const CSP: &str = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 static FIXED: [(HeaderName, &str); 7] = [
     (header::CONTENT_SECURITY_POLICY, CSP),

@@ -10,11 +10,6 @@ use jiff_sqlx::Timestamp as SqlTimestamp;
 use privacy_seal::{AccessCode, CodeKey, DoorSecret, Purpose};
 use uuid::Uuid;
 
-/// The additional data of a letter: intake seals with the same bytes. `kind` is the column, `key` the row's code key.
-pub fn letter_aad(kind: &str, key: &[u8; 32]) -> Vec<u8> {
-    [b"letter ", kind.as_bytes(), b" ", key.as_slice()].concat()
-}
-
 /// What lies under a code.
 pub struct Found {
     /// How the request stands.
@@ -41,7 +36,8 @@ pub enum NotFound {
 
 type Row = (Option<Vec<u8>>, Option<i64>, Option<String>, Option<SqlTimestamp>);
 
-/// The status letter; before intake has written one, what the door itself knows of the filing.
+/// The status letter; before intake has written one, what the door itself knows of the filing. Intake takes the filing away
+/// in the transaction that writes the first letter, and all letters when the case is erased: neither means a miss.
 ///
 /// # Errors
 /// As [`NotFound`].
@@ -51,14 +47,14 @@ pub async fn find(db: &Db, receipt_number: ReceiptNumber, code: &AccessCode) -> 
     let (body, version, kind, received_at): Row = sqlx::query_as(
         "select l.body, l.version, i.kind, i.received_at from (values (1)) as one (one)
          left join letterbox l on l.code_key = $1 and l.kind = 'status'
-         left join idempotency i on i.code_key = $1 and i.kind is not null
+         left join (idempotency i join filing f on f.id = i.id) on i.code_key = $1 and i.kind is not null
          limit 1",
     )
     .bind(public.as_bytes().as_slice())
     .fetch_one(db.pool())
     .await?;
     if let (Some(body), Some(version)) = (body, version) {
-        let opened = key.open(&letter_aad("status", public.as_bytes()), &body).map_err(|_| NotFound::Unreadable)?;
+        let opened = key.open(&privacy_seal::aad::letter("status", public.as_bytes()), &body).map_err(|_| NotFound::Unreadable)?;
         let view = opened.json::<StatusView>().map_err(|_| NotFound::Unreadable)?;
         return Ok(Found { view: view.disclose(Purpose::ShowToPerson).clone(), version, key });
     }

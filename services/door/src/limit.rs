@@ -1,7 +1,8 @@
-//! How often somebody may be wrong: limits on status look-ups that miss. Pure: time is an input.
+//! How often somebody may do something: look up with a wrong code, file a request. Pure: time is an input.
 //!
 //! The code has 80 bits, so guessing is hopeless without any limit; what the limits save is the work of answering it, and
-//! what they give is an early sign. Only misses cost: who has the right code is never slowed down by others.
+//! what they give is an early sign. Only misses cost there: who has the right code is never
+//! slowed down by others.
 //!
 //! Two budgets that refill steadily: one per client address (an IPv6 client is its /64), and one for all together. When the
 //! common one is empty, addresses that have missed lately are refused, and a new address still has its first try: a flood
@@ -16,10 +17,10 @@ use std::{
 /// Addresses remembered at a time, about 1 MB.
 pub const ADDRESSES_MAX: usize = 10_000;
 
-/// A budget that refills by one every `every`, up to `most`.
+/// A budget that refills by one every `every` (zero: never empty), up to `most`.
 #[derive(Clone, Copy, Debug)]
 pub struct Rate {
-    /// Misses at once.
+    /// At once.
     pub most: u32,
     /// Time for one more.
     pub every: Duration,
@@ -42,8 +43,8 @@ impl Budget {
     }
 }
 
-/// The limiter of one door process. No call waits; put it behind a mutex.
-pub struct Misses {
+/// One kind of thing that a door process limits. No call waits; put it behind a mutex.
+pub struct Budgets {
     each: Rate,
     all: Rate,
     addresses: HashMap<IpAddr, Budget>,
@@ -52,7 +53,7 @@ pub struct Misses {
     common: Budget,
 }
 
-impl Misses {
+impl Budgets {
     /// Full budgets.
     pub fn new(each: Rate, all: Rate, now: Instant) -> Self {
         let full = Budget { full_at: now };
@@ -66,13 +67,13 @@ impl Misses {
     pub fn may_try(&self, address: IpAddr, now: Instant) -> Result<(), Duration> {
         let Some(budget) = self.budget(network(address)) else { return Ok(()) };
         let own = budget.wait(self.each, now);
-        let missed_lately = budget.full_at > now;
-        let wait = if missed_lately { own.max(self.common.wait(self.all, now)) } else { own };
+        let spent_lately = budget.full_at > now;
+        let wait = if spent_lately { own.max(self.common.wait(self.all, now)) } else { own };
         if wait.is_zero() { Ok(()) } else { Err(wait) }
     }
 
-    /// It missed.
-    pub fn missed(&mut self, address: IpAddr, now: Instant) {
+    /// It did (missed, filed).
+    pub fn spend(&mut self, address: IpAddr, now: Instant) {
         self.common.spend(self.all, now);
         let address = network(address);
         if self.addresses.len() >= ADDRESSES_MAX && !self.addresses.contains_key(&address) {
@@ -118,16 +119,16 @@ mod tests {
     #[test]
     fn three_misses_and_then_one_every_ten_seconds() {
         let now = Instant::now();
-        let mut misses = Misses::new(EACH, Rate { most: 1000, ..ALL }, now);
+        let mut misses = Budgets::new(EACH, Rate { most: 1000, ..ALL }, now);
         for _ in 0..3 {
             assert_eq!(misses.may_try(address(1), now), Ok(()));
-            misses.missed(address(1), now);
+            misses.spend(address(1), now);
         }
         assert_eq!(misses.may_try(address(1), now), Err(Duration::from_secs(10)));
         assert_eq!(misses.may_try(address(2), now), Ok(()), "others are not slowed down");
         let later = now + Duration::from_secs(10);
         assert_eq!(misses.may_try(address(1), later), Ok(()));
-        misses.missed(address(1), later);
+        misses.spend(address(1), later);
         assert!(misses.may_try(address(1), later).is_err());
         assert_eq!(misses.may_try(address(1), later + Duration::from_secs(3600)), Ok(()));
     }
@@ -135,36 +136,47 @@ mod tests {
     #[test]
     fn a_flood_stops_those_who_missed_and_nobody_else() {
         let now = Instant::now();
-        let mut misses = Misses::new(EACH, ALL, now);
+        let mut misses = Budgets::new(EACH, ALL, now);
         for n in 0..5 {
-            misses.missed(address(n), now);
+            misses.spend(address(n), now);
         }
         assert_eq!(misses.may_try(address(0), now), Err(Duration::from_secs(1)));
         assert_eq!(misses.may_try(address(99), now), Ok(()));
     }
 
     #[test]
+    fn a_budget_without_a_pause_is_never_empty() {
+        let now = Instant::now();
+        let endless = Rate { most: 1, every: Duration::ZERO };
+        let mut budgets = Budgets::new(endless, endless, now);
+        for _ in 0..10 {
+            budgets.spend(address(1), now);
+        }
+        assert_eq!(budgets.may_try(address(1), now), Ok(()));
+    }
+
+    #[test]
     fn the_map_is_bounded_and_the_rest_share_one_budget() {
         let now = Instant::now();
-        let mut misses = Misses::new(EACH, Rate { most: 1_000_000, ..ALL }, now);
+        let mut misses = Budgets::new(EACH, Rate { most: 1_000_000, ..ALL }, now);
         for n in 0..ADDRESSES_MAX as u32 + 3 {
-            misses.missed(address(n), now);
+            misses.spend(address(n), now);
         }
         assert_eq!(misses.addresses.len(), ADDRESSES_MAX);
         assert!(misses.may_try(address(u32::MAX), now).is_err(), "three strangers have used the crowd's budget");
         let later = now + Duration::from_secs(60);
-        misses.missed(address(u32::MAX), later);
+        misses.spend(address(u32::MAX), later);
         assert_eq!(misses.addresses.len(), 1, "full budgets are forgotten");
     }
 
     #[test]
     fn an_ipv6_client_is_its_network() {
         let now = Instant::now();
-        let mut misses = Misses::new(Rate { most: 1, ..EACH }, Rate { most: 1000, ..ALL }, now);
-        misses.missed("2001:db8:0:1::1".parse().unwrap(), now);
+        let mut misses = Budgets::new(Rate { most: 1, ..EACH }, Rate { most: 1000, ..ALL }, now);
+        misses.spend("2001:db8:0:1::1".parse().unwrap(), now);
         assert!(misses.may_try("2001:db8:0:1:ffff::9".parse().unwrap(), now).is_err());
         assert!(misses.may_try("2001:db8:0:2::1".parse().unwrap(), now).is_ok());
-        misses.missed("::ffff:10.0.0.1".parse().unwrap(), now);
+        misses.spend("::ffff:10.0.0.1".parse().unwrap(), now);
         assert!(misses.may_try("10.0.0.1".parse().unwrap(), now).is_err());
     }
 }

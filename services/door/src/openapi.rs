@@ -135,7 +135,9 @@ mod tests {
             seen += 1;
         }
         assert!(seen > 10, "{seen}");
-        for path in ["/api/v1/requests", "/api/v1/requests/{receipt_number}", "/api/v1/requests/{receipt_number}/withdrawal"] {
+        for path in
+            ["/api/v1/requests", "/api/v1/requests/{receipt_number}", "/api/v1/requests/{receipt_number}/withdrawal"]
+        {
             assert!(document["paths"][path].is_object(), "{path}");
         }
     }

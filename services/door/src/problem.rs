@@ -29,6 +29,7 @@ pub const CODES: &[&str] = &[
     "no-such-page",
     "method",
     "too-many-tries",
+    "too-many-filings",
     "full",
     "away",
     "over",
@@ -114,8 +115,9 @@ impl Problem {
     /// The document as a response.
     pub fn respond(self, texts: &AllTexts, language: Language) -> Response {
         let words = texts.of_language(language);
-        let mut document = chassis::Problem::new(self.status, self.code, words.of("problem", &format!("{}.title", self.code)))
-            .detail(words.of("problem", &format!("{}.detail", self.code)));
+        let mut document =
+            chassis::Problem::new(self.status, self.code, words.of("problem", &format!("{}.title", self.code)))
+                .detail(words.of("problem", &format!("{}.detail", self.code)));
         if !self.errors.is_empty() {
             let errors: Vec<_> = self.errors.iter().map(|error| error_item(error, words)).collect();
             document = document.with("errors", serde_json::to_value(errors).unwrap_or_default());
@@ -134,7 +136,7 @@ impl Problem {
     }
 }
 
-/// The words of a field error.
+/// The words of a field error for people.
 pub fn detail(error: &FieldError, words: &Texts) -> String {
     let text = words.of("error", error.code);
     match &error.fill {
@@ -143,6 +145,9 @@ pub fn detail(error: &FieldError, words: &Texts) -> String {
     }
 }
 
+/// For systems the words of the API follow, where people would not understand them.
 fn error_item(error: &FieldError, words: &Texts) -> ErrorItem {
-    ErrorItem { pointer: error.pointer.clone().into_owned(), code: error.code, detail: detail(error, words) }
+    let api = words.of("error-api", error.code);
+    let detail = format!("{} {api}", detail(error, words)).trim_end().to_owned();
+    ErrorItem { pointer: error.pointer.clone().into_owned(), code: error.code, detail }
 }

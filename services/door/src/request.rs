@@ -372,8 +372,7 @@ impl Check {
     fn words(&mut self, value: &str, kind: Option<Kind>) -> String {
         let words = self.text(Cow::Borrowed("/words"), value, max::WORDS, false, true);
         // Nothing can be corrected, suspended (APPI art. 34, 35 ask for a ground), examined or answered without them.
-        let needed =
-            matches!(kind, Some(Kind::Correction | Kind::Suspension | Kind::Complaint | Kind::Consultation));
+        let needed = matches!(kind, Some(Kind::Correction | Kind::Suspension | Kind::Complaint | Kind::Consultation));
         if needed && value.trim().is_empty() {
             self.wrong(FieldError::new("/words", "words-required"));
         }

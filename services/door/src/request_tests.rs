@@ -39,7 +39,10 @@ fn wrong(draft: &Draft) -> Vec<(String, &'static str)> {
 }
 
 fn only(draft: &Draft, pointer: &str, code: &str) {
-    assert_eq!(wrong(draft), [(pointer.to_owned(), code)].map(|(p, c)| (p, CODES.iter().copied().find(|k| *k == c).unwrap())));
+    assert_eq!(
+        wrong(draft),
+        [(pointer.to_owned(), code)].map(|(p, c)| (p, CODES.iter().copied().find(|k| *k == c).unwrap()))
+    );
 }
 
 #[test]
@@ -131,7 +134,10 @@ fn capacities_and_representatives() {
         d.person.birth_date = "2015-04-01".to_owned();
         d.capacity = capacity.as_str().to_owned();
         let codes = wrong(&d);
-        assert_eq!(codes, [("/representative/name".to_owned(), "required"), ("/representative/address".to_owned(), "required")]);
+        assert_eq!(
+            codes,
+            [("/representative/name".to_owned(), "required"), ("/representative/address".to_owned(), "required")]
+        );
         d.representative = Some(agent());
         assert_eq!(wrong(&d), [], "{capacity}");
     }
@@ -235,7 +241,8 @@ proptest! {
         let marker = format!("標識{name}\u{0}");
         (d.kind, d.person.name, d.person.birth_date, d.words, d.hospitals) = (kind, marker.clone(), date, words, vec![hospital]);
         if let Err(errors) = check(&d, today(), RULES) {
-            prop_assert!(!format!("{errors:?}").contains("標識"));
+            let said = format!("{errors:?}");
+            prop_assert!(!said.contains("標識"));
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::{api, door::Door, headers, openapi, pages, problem::Problem};
 use axum::{
     Router,
+    body::{Body, Bytes},
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{HeaderValue, StatusCode, header},
     middleware::{Next, from_fn_with_state},
@@ -10,6 +11,7 @@ use axum::{
     routing::{get, post},
 };
 use chassis::http::{HttpLimits, limited};
+use futures::StreamExt;
 use std::sync::Arc;
 use tracing::{Instrument, field::Empty, info_span};
 
@@ -17,6 +19,7 @@ use tracing::{Instrument, field::Empty, info_span};
 pub const BODY_MAX: usize = 64 * 1024;
 
 /// The outer limits: a body that says that it is larger than this is refused before a byte is read, without a document.
+/// What is between the two limits is read and thrown away, so that the client sees the answer and not a broken connection.
 const LIMITS: HttpLimits = HttpLimits { body_max: 8 * 1024 * 1024, timeout_seconds: 20 };
 
 /// All that the door serves.
@@ -36,7 +39,8 @@ pub fn router(door: Arc<Door>) -> Router {
         .route("/assets/door.css", get(style))
         .fallback(no_such_page)
         .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(BODY_MAX));
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(from_fn_with_state(door.clone(), whole));
     limited(router.with_state(door.clone()), LIMITS).layer(from_fn_with_state(door, around))
 }
 
@@ -51,6 +55,35 @@ async fn around(State(door): State<Arc<Door>>, request: Request, next: Next) -> 
     span.record("http.response.status_code", response.status().as_u16());
     headers::put(response.headers_mut(), door.base_url.starts_with("https://"));
     response
+}
+
+/// Reads the body before any handler runs. One that is too large is read to its end, without keeping it: who answers and
+/// closes while the client still writes resets the connection, and the answer is lost with it.
+async fn whole(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let refused = match read(body).await {
+        Ok(Some(bytes)) => return next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Ok(None) => StatusCode::PAYLOAD_TOO_LARGE,
+        Err(_broken) => StatusCode::BAD_REQUEST,
+    };
+    pages::refuse(&door, &parts.uri, &parts.headers, api::bad_body(refused))
+}
+
+/// The whole body, or `None` if it is too large.
+async fn read(body: Body) -> Result<Option<Bytes>, axum::Error> {
+    let mut parts = body.into_data_stream();
+    let mut kept = Vec::new();
+    let mut length = 0usize;
+    while let Some(part) = parts.next().await {
+        let part = part?;
+        length += part.len();
+        if length <= BODY_MAX {
+            kept.extend_from_slice(&part);
+        } else {
+            kept = Vec::new();
+        }
+    }
+    Ok((length <= BODY_MAX).then(|| kept.into()))
 }
 
 async fn style() -> Response {

@@ -1,6 +1,13 @@
 //! Starting the door: secret, keys, texts, tray, listener. What is missing is said with its key and remedy.
 
-use crate::{config::DoorConfig, door::Door, limit::Misses, routes, texts::AllTexts, tray};
+use crate::{
+    config::DoorConfig,
+    door::Door,
+    limit::{Budgets, Rate},
+    routes,
+    texts::AllTexts,
+    tray,
+};
 use anyhow::Context;
 use chassis::{Db, Runtime, Started, Stop, http};
 use privacy_seal::{DoorSecret, PublicKey, public_key::DESK};
@@ -29,7 +36,8 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     let db = rt.db(DOOR).await?;
     let secret = DoorSecret::load_or_create(&rt.keys_dir().join(&config.secret_file)).context("[door] secret_file")?;
     let desk = desk_key(rt.keys_dir(), &stop).await?;
-    let texts = if config.texts.as_os_str().is_empty() { AllTexts::built_in()? } else { AllTexts::load(&config.texts)? };
+    let texts =
+        if config.texts.as_os_str().is_empty() { AllTexts::built_in()? } else { AllTexts::load(&config.texts)? };
     let (listener, address) = http::listen(&config.listen.to_string(), "door.listen").await?;
     let base_url = if config.public_url.is_empty() { format!("http://{address}") } else { config.public_url.clone() };
 
@@ -40,8 +48,11 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     stop.spawn("door: hint", hints(rt.clone(), filed));
     stop.spawn("door: sweep", sweep(db.clone(), rt.clone(), config.idempotency_days));
 
-    let misses = Mutex::new(Misses::new(config.each(), config.all(), Instant::now()));
-    let door = Arc::new(Door { db, slot, secret, texts, misses, config, clock: rt.clock(), base_url });
+    let now = Instant::now();
+    let misses = Mutex::new(Budgets::new(config.each(), config.all(), now));
+    // All together are limited by the queue of the tray.
+    let filings = Mutex::new(Budgets::new(config.filings(), Rate { most: 1, every: Duration::ZERO }, now));
+    let door = Arc::new(Door { db, slot, secret, texts, misses, filings, config, clock: rt.clock(), base_url });
     http::serve(&stop, listener, routes::router(door));
     Ok(Started { listens: vec![("desk", address)] })
 }

@@ -131,6 +131,24 @@ impl Texts {
     pub fn two(&self, key: &str, a: impl Borrow<u32>, b: impl Borrow<u32>) -> String {
         self.t(key).replace("{a}", &a.borrow().to_string()).replace("{b}", &b.borrow().to_string())
     }
+    /// An article: `appi-33-2-1` is 個人情報保護法33条2項1号, or Act on …, art. 33(2)(1). What is none stays as it is.
+    pub fn article(&self, code: &str) -> String {
+        let numbers = code.find(|c: char| c.is_ascii_digit()).unwrap_or(code.len());
+        let (law, numbers) = code.split_at(numbers);
+        let law = self.of("law", law.trim_end_matches('-'));
+        let numbers: Vec<&str> = numbers.split('-').collect();
+        let whole = numbers.iter().all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+        match (self.language, &numbers[..]) {
+            _ if law.is_empty() || !whole => code.to_owned(),
+            (Language::Ja, [a]) => format!("{law}{a}条"),
+            (Language::Ja, [a, b]) => format!("{law}{a}条{b}項"),
+            (Language::Ja, [a, b, c]) => format!("{law}{a}条{b}項{c}号"),
+            (Language::En, [a, rest @ ..]) if rest.len() < 3 => {
+                rest.iter().fold(format!("{law}, art. {a}"), |text, n| format!("{text}({n})"))
+            }
+            _ => code.to_owned(),
+        }
+    }
     /// Is there a text?
     pub fn has(&self, key: &str) -> bool {
         self.words.contains_key(key) || self.lists.contains_key(key)
@@ -252,7 +270,27 @@ mod tests {
         let at: Timestamp = "2026-03-31T15:05:00Z".parse().unwrap();
         assert_eq!(ja.instant(at), "2026年4月1日 00:05");
         assert_eq!(en.instant(at), "1 April 2026, 00:05 (Japan time)");
-        assert_eq!((ja.yen(4000), en.yen(1_234_567), ja.yen(50)), ("4,000円".into(), "1,234,567 yen".into(), "50円".into()));
+        assert_eq!(
+            (ja.yen(4000), en.yen(1_234_567), ja.yen(50)),
+            ("4,000円".into(), "1,234,567 yen".into(), "50円".into())
+        );
+    }
+
+    #[test]
+    fn articles_are_written_as_the_law_is_cited() {
+        let [ja, en] = both();
+        for (code, cited) in [
+            ("appi-33-2-1", "個人情報保護法33条2項1号"),
+            ("act-20", "次世代医療基盤法20条"),
+            ("act-rules-25", "次世代医療基盤法施行規則25条"),
+            ("appi-order-11", "個人情報保護法施行令11条"),
+            ("none", "none"),
+            ("appi-33-2-1-4", "appi-33-2-1-4"),
+            ("appi", "appi"),
+        ] {
+            assert_eq!(ja.article(code), cited);
+        }
+        assert_eq!(en.article("appi-33-3"), "Act on the Protection of Personal Information, art. 33(3)");
     }
 
     #[test]

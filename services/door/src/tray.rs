@@ -166,8 +166,7 @@ impl Flusher {
         for (place, Waiting { entry, .. }) in batch.iter().enumerate() {
             // The second of two with one key in one flush is looked up afterwards like any repeat.
             if ids.insert(entry.id) {
-                let (filing, hatch) =
-                    self.hatches.seal(Instant::now(), Uuid::now_v7, entry.id, &entry.plain)?;
+                let (filing, hatch) = self.hatches.seal(Instant::now(), Uuid::now_v7, entry.id, &entry.plain)?;
                 rows.push(place, entry, filing.hatch, filing.bytes, hatch);
             }
         }

@@ -278,5 +278,4 @@ fn last(state: &State) -> i64 {
 }
 
 #[cfg(test)]
-#[path = "answer_tests.rs"]
 mod tests;

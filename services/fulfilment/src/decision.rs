@@ -175,5 +175,4 @@ pub struct Decision<'a> {
 }
 
 #[cfg(test)]
-#[path = "decision_tests.rs"]
 mod tests;

@@ -116,13 +116,15 @@ impl Matrix {
         let file: File = toml::from_str(text)?;
         let mut seen = BTreeSet::new();
         let codes = file.paper.iter().map(|p| ("paper", &p.code));
-        let rules = file.person.iter().map(|r| ("person", &r.code)).chain(file.capacity.iter().map(|r| ("capacity", &r.code)));
+        let rules =
+            file.person.iter().map(|r| ("person", &r.code)).chain(file.capacity.iter().map(|r| ("capacity", &r.code)));
         for (list, code) in codes.chain(rules) {
             if !seen.insert((list, code)) {
                 return Err(MatrixError::Twice(code.clone()));
             }
         }
-        let needs = file.person.iter().map(|r| (&r.code, &r.needs)).chain(file.capacity.iter().map(|r| (&r.code, &r.needs)));
+        let needs =
+            file.person.iter().map(|r| (&r.code, &r.needs)).chain(file.capacity.iter().map(|r| (&r.code, &r.needs)));
         for (rule, needs) in needs {
             if let Some(need) = needs.iter().find(|n| !file.paper.iter().any(|p| p.counts_as.contains(n))) {
                 return Err(MatrixError::Unmet { rule: rule.clone(), need: need.clone() });
@@ -235,5 +237,4 @@ fn place(need: usize, needs: &[&Code], papers: &[&Paper], taken: &mut [Option<us
 }
 
 #[cfg(test)]
-#[path = "documents_tests.rs"]
 mod tests;

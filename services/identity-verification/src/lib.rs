@@ -37,6 +37,11 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     let vault = Vault::connect(&rt.keys_url(token)?, token, Arc::new(master), Limits::default())
         .await
         .context("`house.keys_url`: opening the key database of identity-verification")?;
+    let looked_at = vault.clone();
+    rt.health().add(format!("{token}: key database"), move || {
+        let vault = looked_at.clone();
+        async move { vault.check().await.map_err(|error| error.to_string()) }
+    });
     let bus = rt.bus(Service::Identity).await?;
     let store = store::Store::new(bus.db().clone());
     let home = Home::with_rows(&bus, Arc::new(store::VerificationRows));

@@ -34,6 +34,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_default_file_has_the_section() {
+        let settings = chassis::config::Settings::load(None, &[]).unwrap();
+        assert!(settings.section::<Setting>("identity").unwrap().checked().is_ok());
+    }
+
+    #[test]
     fn no_days_and_too_many_are_refused_by_the_name_of_the_key() {
         assert!(Setting { completion_days: 30 }.checked().is_ok());
         for days in [0, 367] {

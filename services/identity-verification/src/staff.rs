@@ -4,7 +4,7 @@
 //! before the order is tried, so that no order ever stands without its reason; that of a refused order is dropped again.
 
 use crate::{
-    store::{StaffReason, Store},
+    store::{OrderReason, Store},
     verification::{Input, Verification, completion_due},
 };
 use chassis::{Cause, Clock, HandleError, Home, Outcome};
@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// The longest reason, in characters.
 const WHY_MAX: usize = 2_000;
 /// Table and column that a sealed reason belongs to.
-const PLACE: &[u8] = b"identity.staff_reason.sealed";
+const PLACE: &[u8] = b"identity.order_reason.sealed";
 
 /// Carries out the orders.
 #[derive(Clone)]
@@ -83,12 +83,18 @@ impl Desk {
             Ok(why) => why,
             Err(reason) => return Ok(StaffReply::Refused { reason, at: Some(Code::of("why")) }),
         };
-        let sealed = match self.vault.seal(case.0, RecordClass::Evidence, PLACE, why.disclose(Purpose::SealForOwner).as_bytes()).await {
+        let sealed = match self
+            .vault
+            .seal(case.0, RecordClass::Evidence, PLACE, why.disclose(Purpose::SealForOwner).as_bytes())
+            .await
+        {
             Ok(sealed) => sealed,
-            Err(VaultError::Erased { .. }) => return Ok(StaffReply::Refused { reason: Code::of("case-erased"), at: None }),
+            Err(VaultError::Erased { .. }) => {
+                return Ok(StaffReply::Refused { reason: Code::of("case-erased"), at: None });
+            }
             Err(error) => return Err(HandleError::Unavailable(error.to_string())),
         };
-        let reason = StaffReason { cause: token, case: case.0, staff: command.staff, sealed, at };
+        let reason = OrderReason { cause: token, case: case.0, staff: command.staff, sealed, at };
         let kept = self.store.keep_reason(reason).await?;
         let outcome = self.home.handle(case.0, Cause::Person(token), input).await?;
         if kept && !matches!(outcome, Outcome::Done { .. } | Outcome::Already { .. } | Outcome::Seen { .. }) {

@@ -7,9 +7,9 @@ use futures::future::BoxFuture;
 use jiff_sqlx::ToSqlx;
 use sqlx::PgConnection;
 
-/// One row of `staff_reason`.
+/// One row of `order_reason`.
 #[derive(Clone, Debug)]
-pub struct StaffReason {
+pub struct OrderReason {
     /// The order's token.
     pub cause: Uuid,
     /// The case.
@@ -36,12 +36,12 @@ impl Store {
     ///
     /// # Errors
     /// The database did not do it.
-    pub async fn keep_reason(&self, reason: StaffReason) -> Result<bool, DbError> {
+    pub async fn keep_reason(&self, reason: OrderReason) -> Result<bool, DbError> {
         self.0
             .write(move |tx| {
                 Box::pin(async move {
                     let done = sqlx::query(
-                        "insert into staff_reason (cause, case_id, staff, sealed, at) values ($1, $2, $3, $4, $5) \
+                        "insert into order_reason (cause, case_id, staff, sealed, at) values ($1, $2, $3, $4, $5) \
                          on conflict (cause) do nothing",
                     )
                     .bind(reason.cause)
@@ -65,7 +65,7 @@ impl Store {
         self.0
             .write(move |tx| {
                 Box::pin(async move {
-                    sqlx::query("delete from staff_reason where cause = $1").bind(cause).execute(tx).await?;
+                    sqlx::query("delete from order_reason where cause = $1").bind(cause).execute(tx).await?;
                     Ok(())
                 })
             })
@@ -77,7 +77,7 @@ impl Store {
     /// # Errors
     /// The database did not answer.
     pub async fn sealed_cases(&self, cases: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
-        let found = sqlx::query_scalar("select distinct case_id from staff_reason where case_id = any($1)")
+        let found = sqlx::query_scalar("select distinct case_id from order_reason where case_id = any($1)")
             .bind(cases)
             .fetch_all(self.0.pool())
             .await?;
@@ -97,7 +97,7 @@ impl Rows<Verification> for VerificationRows {
     ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
         Box::pin(async move {
             if step.events.iter().any(|e| matches!(e, Event::Erased { .. })) {
-                sqlx::query("delete from staff_reason where case_id = $1").bind(step.id).execute(tx).await?;
+                sqlx::query("delete from order_reason where case_id = $1").bind(step.id).execute(tx).await?;
             }
             Ok(())
         })

@@ -59,10 +59,7 @@ fn due(received_at: Timestamp, days: u16, holds: &[Hold], calendar: &Calendar) -
 /// 39(2)) is the business of whoever records the mail.
 pub fn suit_day(file: &File, calendar: &Calendar) -> Option<Date> {
     let refused_on = refused_at(file).map(jst_date);
-    file.request
-        .kind
-        .has_suit_clock()
-        .then(|| suit_opens_on(jst_date(file.request.received_at), refused_on, calendar))
+    file.request.kind.has_suit_clock().then(|| suit_opens_on(jst_date(file.request.received_at), refused_on, calendar))
 }
 
 /// The same as an instant: the beginning of that day, or the refusal itself.

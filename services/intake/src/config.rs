@@ -91,3 +91,38 @@ impl Settings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> serde_json::Value {
+        let days: serde_json::Map<_, _> =
+            Kind::ALL.iter().map(|k| (k.as_str().replace('-', "_"), serde_json::json!(20))).collect();
+        serde_json::json!({
+            "poll_ms": 1000, "batch": 64, "at_once": 4, "park_after_hours": 24,
+            "completion_grace_days": 5, "revivals_max": 3, "service_days": days
+        })
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_its_key() {
+        let read = |value| serde_json::from_value::<Settings>(value).unwrap();
+        assert!(read(settings()).check().is_ok());
+        for (key, bad) in [("poll_ms", 0), ("batch", 0), ("at_once", 65), ("park_after_hours", 0), ("revivals_max", 21)]
+        {
+            let mut value = settings();
+            value[key] = bad.into();
+            assert!(read(value).check().unwrap_err().to_string().contains(key), "{key}");
+        }
+        for kind in Kind::ALL {
+            let key = kind.as_str().replace('-', "_");
+            let mut value = settings();
+            value["service_days"][&key] = 0.into();
+            assert!(read(value).check().unwrap_err().to_string().contains(&key), "{key}");
+        }
+        let mut unknown = settings();
+        unknown["service_day"] = 1.into();
+        assert!(serde_json::from_value::<Settings>(unknown).is_err());
+    }
+}

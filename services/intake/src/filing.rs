@@ -36,7 +36,9 @@ pub struct Taker {
 /// What became of one filing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Done {
-    /// Dealt with: the row goes.
+    /// Taken: the row went in the transaction of the step.
+    Taken,
+    /// Dealt with before, or of no consequence: the row goes.
     Gone,
     /// It waits for something.
     Later(Code),
@@ -62,10 +64,13 @@ impl Taker {
                 Err(error) => tracing::warn!(%error, "the in-tray cannot be emptied now; it is tried again"),
             }
             let hint = async {
-                match &mut hints {
-                    Some(hints) if hints.next().await.is_some() => {}
-                    // No subscription: the poll alone.
-                    _ => std::future::pending().await,
+                let heard = match hints.as_mut() {
+                    Some(hints) => hints.next().await,
+                    None => None,
+                };
+                // No subscription, or none any more: the poll alone.
+                if heard.is_none() {
+                    std::future::pending::<()>().await;
                 }
             };
             tokio::select! {
@@ -104,8 +109,9 @@ impl Taker {
         let db = self.bus.db();
         let now = self.bus.clock().now();
         match done {
+            Done::Taken => telemetry::count("madoguchi.filings", "taken"),
             Done::Gone => {
-                telemetry::count("madoguchi.filings", "taken");
+                telemetry::count("madoguchi.filings", "gone");
                 db.write(move |tx| Box::pin(async move { Ok(tray::remove(tx, id).await?) })).await?;
             }
             Done::Later(why) if now < patience_ends(received_at, self.settings.park_after_hours) => {
@@ -140,7 +146,7 @@ impl Taker {
             }
             Filing::Withdrawal { receipt_number, code_key, received_at } => {
                 let span = telemetry::linked_root_span("take withdrawal", Service::Intake, None);
-                self.withdrawal(id, receipt_number.to_string(), code_key, *received_at).instrument(span).await
+                self.withdrawal(id, receipt_number.to_string(), *code_key, *received_at).instrument(span).await
             }
         }
     }
@@ -153,8 +159,11 @@ impl Taker {
         let outcome = self.home.handle(request.case.0, Cause::Person(id), Input::Filed { request: plain }).await?;
         Ok(match outcome {
             Outcome::Refused(why) => Done::Park(why.into()),
-            Outcome::TooEarly | Outcome::Later | Outcome::Parked | Outcome::Behind => Done::Later(Code::of("too-early")),
-            Outcome::Done { .. } | Outcome::Seen { .. } | Outcome::Already { .. } => Done::Gone,
+            Outcome::TooEarly | Outcome::Later | Outcome::Parked | Outcome::Behind => {
+                Done::Later(Code::of("too-early"))
+            }
+            Outcome::Done { .. } => Done::Taken,
+            Outcome::Seen { .. } | Outcome::Already { .. } => Done::Gone,
         })
     }
 
@@ -185,8 +194,11 @@ impl Taker {
                 tracing::info!(case.id = %case, reason = %why, "a withdrawal came too late");
                 Done::Gone
             }
-            Outcome::TooEarly | Outcome::Later | Outcome::Parked | Outcome::Behind => Done::Later(Code::of("too-early")),
-            Outcome::Done { .. } | Outcome::Seen { .. } | Outcome::Already { .. } => Done::Gone,
+            Outcome::TooEarly | Outcome::Later | Outcome::Parked | Outcome::Behind => {
+                Done::Later(Code::of("too-early"))
+            }
+            Outcome::Done { .. } => Done::Taken,
+            Outcome::Seen { .. } | Outcome::Already { .. } => Done::Gone,
         })
     }
 }

@@ -49,8 +49,11 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     Ok(Started::default())
 }
 
-/// Keys and key database.
-async fn persons(rt: &Runtime, bus: Arc<chassis::Bus>) -> anyhow::Result<Persons> {
+/// The persons of a process: its keys and its key database.
+///
+/// # Errors
+/// A key file or the key database; the text names it.
+pub async fn persons(rt: &Runtime, bus: Arc<chassis::Bus>) -> anyhow::Result<Persons> {
     let (role, keys) = (SERVICE.token(), rt.keys_dir());
     let master = FileMasterKey::load_or_create(&keys.join("master.key")).context("the master key")?;
     let vault = Vault::connect(&rt.keys_url(role)?, role, Arc::new(master), Limits::default())

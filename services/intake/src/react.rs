@@ -22,9 +22,7 @@ impl React {
 impl Hears for React {
     async fn hear(&self, heard: Arc<Heard>) -> Result<Reaction, HandleError> {
         match route(&heard.message) {
-            Some((case, fact)) => {
-                Ok(self.home.handle(case.0, Cause::Message(heard), Input::Fact(fact)).await?.into())
-            }
+            Some((case, fact)) => Ok(self.home.handle(case.0, Cause::Message(heard), Input::Fact(fact)).await?.into()),
             None => Ok(Reaction::Ignored),
         }
     }

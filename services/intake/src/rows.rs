@@ -55,7 +55,7 @@ async fn letter(tx: &mut PgConnection, step: &Step<Case>) -> Result<(), sqlx::Er
     let key = &file.request.code_key;
     // A plain struct of words, times and numbers: serialising it into memory cannot fail.
     let plain = serde_json::to_vec(&now).unwrap_or_default();
-    let sealed = seal_to(key, &tray::letter_aad("status", key.as_bytes()), &plain)
+    let sealed = seal_to(key, &privacy_seal::aad::letter("status", key.as_bytes()), &plain)
         .map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
     tray::put_letter(tx, key.as_bytes(), "status", &sealed.0, step.version, step.at).await
 }

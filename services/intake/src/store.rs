@@ -89,8 +89,10 @@ pub async fn keep_person(
 
 /// The person of a case.
 pub async fn person(db: &Db, case: Uuid) -> Result<Option<PersonRow>, DbError> {
-    let row: Option<(String, Option<Vec<u8>>)> =
-        sqlx::query_as("select kind, sealed from person where case_id = $1").bind(case).fetch_optional(db.pool()).await?;
+    let row: Option<(String, Option<Vec<u8>>)> = sqlx::query_as("select kind, sealed from person where case_id = $1")
+        .bind(case)
+        .fetch_optional(db.pool())
+        .await?;
     row.map(|(kind, sealed)| match kind.parse() {
         Ok(kind) => Ok(PersonRow { kind, sealed }),
         Err(error) => Err(DbError::Sql(sqlx::Error::Decode(Box::new(error)))),

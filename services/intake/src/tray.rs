@@ -20,11 +20,6 @@ pub struct Taken {
     pub received_at: Timestamp,
 }
 
-/// The additional data of a letter; the door opens with the same bytes. `kind` is the column, `code_key` the row's key.
-pub fn letter_aad(kind: &str, code_key: &[u8; 32]) -> Vec<u8> {
-    [b"letter ", kind.as_bytes(), b" ", code_key.as_slice()].concat()
-}
-
 type TakenRow = (Uuid, Uuid, Vec<u8>, Option<Vec<u8>>, jiff_sqlx::Timestamp);
 
 /// Claims waiting filings, oldest first, by pushing their time forward: after a crash they are taken again.
@@ -35,7 +30,7 @@ pub async fn claim(db: &Db, now: Timestamp, most: u16) -> Result<Vec<Taken>, DbE
                 "with due as (select id from door.filing where state = 'waiting' and (next_at is null or next_at <= $1)
                      order by received_at limit $2 for update skip locked),
                    taken as (update door.filing f set tries = f.tries + 1,
-                     next_at = $1 + least(interval '15 s' * 2 ^ least(f.tries, 6), interval '10 min')
+                     next_at = $1 + least(interval '5 s' * 2 ^ least(f.tries, 7), interval '10 min')
                      from due where f.id = due.id returning f.id, f.hatch, f.sealed, f.received_at)
                  select t.id, t.hatch, t.sealed, h.sealed, t.received_at
                    from taken t left join door.hatch h on h.id = t.hatch order by t.received_at",
@@ -46,7 +41,13 @@ pub async fn claim(db: &Db, now: Timestamp, most: u16) -> Result<Vec<Taken>, DbE
             .await?;
             Ok(rows
                 .into_iter()
-                .map(|(id, hatch, sealed, hatch_sealed, at)| Taken { id, hatch, sealed, hatch_sealed, received_at: at.to_jiff() })
+                .map(|(id, hatch, sealed, hatch_sealed, at)| Taken {
+                    id,
+                    hatch,
+                    sealed,
+                    hatch_sealed,
+                    received_at: at.to_jiff(),
+                })
                 .collect())
         })
     })

@@ -23,10 +23,8 @@ pub async fn run(bus: Arc<Bus>, persons: Persons) {
             Err(error) => tracing::warn!(%error, "parked filings could not be counted"),
         }
         let owner = bus.clone();
-        let swept = persons
-            .vault()
-            .sweep_unused(bus.clock().now(), |names| async move { in_use(&owner, names).await })
-            .await;
+        let swept =
+            persons.vault().sweep_unused(bus.clock().now(), |names| async move { in_use(&owner, names).await }).await;
         if let Err(error) = swept {
             tracing::warn!(%error, "unused keys could not be swept");
         }

@@ -46,6 +46,14 @@ pub enum Command {
         #[command(flatten)]
         up: UpArgs,
     },
+    /// Prints the keys that a recipient verifies our webhooks with, to be handed over by a person.
+    WebhookKeys {
+        /// The recipient's id, as the console's list of recipients shows it.
+        recipient: contracts::RecipientId,
+        /// The key folder (`house.keys_dir`).
+        #[arg(long)]
+        keys: PathBuf,
+    },
     /// Checks the configuration and the connections, and says what is wrong.
     Check {
         /// A configuration file on top of the defaults.

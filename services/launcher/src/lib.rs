@@ -8,6 +8,7 @@ mod houses;
 mod place;
 mod serve;
 mod signals;
+pub mod story;
 mod up;
 
 pub use cli::{Cli, Command, ServersFrom, UpArgs};
@@ -23,6 +24,11 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Demo { up, exit }) => demo::run(up, exit).await,
         Some(Command::Serve { service, config }) => serve::run(&service, config.as_deref()).await,
         Some(Command::Migrate { up }) => up::migrate_only(up).await,
+        Some(Command::WebhookKeys { recipient, keys }) => {
+            let keys = opt_out_propagation::WebhookKeys::load_or_create(&keys)?.hand_over(recipient);
+            println!("{}\n{}", *keys.secret, keys.public);
+            Ok(())
+        }
         Some(Command::Check { config }) => check::run(config.as_deref()).await,
     }
 }

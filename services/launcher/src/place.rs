@@ -28,8 +28,14 @@ impl Ports {
     /// `first` and the next three; 0: whatever is free.
     pub fn from(first: u16) -> anyhow::Result<Self> {
         anyhow::ensure!(first < u16::MAX - 3, "`--port`: {first} leaves no room for the next three; use at most {}", u16::MAX - 4);
-        let next = |n| if first == 0 { 0 } else { first + n };
-        Ok(Self { desk: next(0), console: next(1), partner: next(2), ops: next(3) })
+        if first != 0 {
+            return Ok(Self { desk: first, console: first + 1, partner: first + 2, ops: first + 3 });
+        }
+        // Held together, so that four different ones are free; the links in mails must be known before the door listens.
+        let held: Vec<_> = (0..4).map(|_| std::net::TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+        let mut free = held.iter().map(|l| l.local_addr().map(|a| a.port()));
+        let mut next = || free.next().context("no free port")?.context("no free port");
+        Ok(Self { desk: next()?, console: next()?, partner: next()?, ops: next()? })
     }
 }
 
@@ -198,7 +204,10 @@ fn overrides(at: &Databases, secrets: &Secrets, folder: &Path, nats_url: &str, m
 /// The listeners as settings.
 pub(crate) fn listens(ports: Ports) -> Vec<(String, String)> {
     let at = |port: u16| format!("127.0.0.1:{port}");
-    [("door.listen", ports.desk), ("console.listen", ports.console), ("optout.partner_listen", ports.partner), ("ops.listen", ports.ops)]
-        .map(|(key, port)| (key.to_owned(), at(port)))
-        .into()
+    let mut all: Vec<(String, String)> =
+        [("door.listen", ports.desk), ("console.listen", ports.console), ("optout.partner_listen", ports.partner), ("ops.listen", ports.ops)]
+            .map(|(key, port)| (key.to_owned(), at(port)))
+            .into();
+    all.push(("notification.status_url".into(), format!("http://{}/status", at(ports.desk))));
+    all
 }

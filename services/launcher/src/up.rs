@@ -72,6 +72,22 @@ impl Up {
         self.place.stop().await
     }
 
+    /// The staff commands, as the console sends them.
+    pub async fn commands(&self) -> anyhow::Result<console::command::Commands> {
+        let rt = &self.services.runtime;
+        Ok(console::command::Commands::new(self.console_bus().await?, rt.keys_dir(), rt.objects()?))
+    }
+
+    /// A connection of its own as the NATS user `console`.
+    pub async fn console_bus(&self) -> anyhow::Result<std::sync::Arc<chassis::Bus>> {
+        self.services.runtime.bus(contracts::Service::Console).await
+    }
+
+    /// The console's read model.
+    pub async fn console_db(&self) -> anyhow::Result<chassis::Db> {
+        self.services.runtime.db("console").await
+    }
+
     /// Ends when the process is asked to end.
     pub async fn until_asked(&self) {
         signals::wait(&self.services.runtime.stopping()).await;

@@ -87,7 +87,8 @@ pub fn address(text: &Personal<String>) -> Result<Personal<Address>, NoMail> {
             return Ok(address);
         }
         let (local, domain) = text.rsplit_once('@').ok_or(NoMail::Address)?;
-        let dots_only = !local.is_empty() && local.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b));
+        let dots_only = !local.is_empty()
+            && local.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b));
         if !dots_only {
             return Err(NoMail::Address);
         }
@@ -99,7 +100,13 @@ pub fn address(text: &Personal<String>) -> Result<Personal<Address>, NoMail> {
 ///
 /// # Errors
 /// [`NoMail`].
-pub fn compose(id: NoticeId, notice: &Notice, from: &Mailbox, status_url: &str, to: &Personal<String>) -> Result<Mail, NoMail> {
+pub fn compose(
+    id: NoticeId,
+    notice: &Notice,
+    from: &Mailbox,
+    status_url: &str,
+    to: &Personal<String>,
+) -> Result<Mail, NoMail> {
     let to = address(to)?;
     let to = to.disclose(Purpose::NotifyPerson);
     let words = body(notice.text, notice.language, &notice.receipt_number, status_url);
@@ -140,11 +147,21 @@ mod tests {
         "窓口 <desk@example.jp>".parse().unwrap()
     }
     fn write(notice: &Notice, to: &str) -> Result<Mail, NoMail> {
-        compose(NoticeId(Uuid::from_u128(1)), notice, &from(), "https://desk.example/status", &Personal::new(to.to_owned()))
+        compose(
+            NoticeId(Uuid::from_u128(1)),
+            notice,
+            &from(),
+            "https://desk.example/status",
+            &Personal::new(to.to_owned()),
+        )
     }
     fn header<'m>(mail: &'m str, name: &str) -> Vec<&'m str> {
         let head = mail.split_once("\r\n\r\n").unwrap().0;
-        head.split("\r\n").filter_map(|l| l.split_once(": ")).filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v).collect()
+        head.split("\r\n")
+            .filter_map(|l| l.split_once(": "))
+            .filter(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v)
+            .collect()
     }
 
     #[test]
@@ -163,6 +180,17 @@ mod tests {
         assert_eq!(format!("{mail:?}"), format!("[mail, {} bytes]", mail.bytes.len()));
     }
 
+    /// English goes out as it is written, so that the receipt number and the link stand in one piece whatever reads it.
+    #[test]
+    fn english_needs_no_encoding() {
+        for text in Text::ALL {
+            let notice = notice(*text, Language::En);
+            let whole = String::from_utf8(write(&notice, "taro@example.com").unwrap().bytes).unwrap();
+            assert_eq!(header(&whole, "Content-Transfer-Encoding"), ["7bit"], "{whole}");
+            assert!(whole.contains(&notice.receipt_number.to_string()));
+        }
+    }
+
     /// RFC 5321 4.5.3.1.6: a line has 998 characters at most; and no bare line feed.
     #[test]
     fn every_text_is_ascii_on_the_wire_in_short_lines() {
@@ -171,7 +199,9 @@ mod tests {
                 let bytes = write(&notice(*text, language), "taro@example.com").unwrap().bytes;
                 assert!(bytes.is_ascii());
                 let whole = String::from_utf8(bytes).unwrap();
-                assert!(whole.split("\r\n").all(|line| line.len() <= 998 && !line.contains('\n') && !line.contains('\r')));
+                assert!(
+                    whole.split("\r\n").all(|line| line.len() <= 998 && !line.contains('\n') && !line.contains('\r'))
+                );
             }
         }
     }
@@ -191,7 +221,11 @@ mod tests {
             "@example.com",
             "no-at-sign",
         ] {
-            assert_eq!(write(&notice(Text::Received, Language::Ja), evil).map(|_| ()), Err(NoMail::Address), "{evil:?}");
+            assert_eq!(
+                write(&notice(Text::Received, Language::Ja), evil).map(|_| ()),
+                Err(NoMail::Address),
+                "{evil:?}"
+            );
         }
         let long = format!("{}@example.com", "a".repeat(300));
         assert!(write(&notice(Text::Received, Language::Ja), &long).is_err());

@@ -24,7 +24,10 @@ impl File {
         if file.subject.is_empty() || file.subject.chars().any(char::is_control) {
             return Err("subject: one line, not empty".into());
         }
-        match Text::ALL.iter().find(|t| !file.body.get(t).is_some_and(|b| b.contains("{receipt}") && b.contains("{link}"))) {
+        match Text::ALL
+            .iter()
+            .find(|t| !file.body.get(t).is_some_and(|b| b.contains("{receipt}") && b.contains("{link}")))
+        {
             Some(text) => Err(format!("body.{}: must stand there and hold {{receipt}} and {{link}}", text.code())),
             None => Ok(file),
         }
@@ -59,8 +62,31 @@ mod tests {
 
     /// Words that would tell a reader over the shoulder what the request is about.
     const TELLING: &[&str] = &[
-        "開示", "停止", "削除", "訂正", "利用", "手数料", "入金", "本人確認", "医療", "病院", "個人情報", "苦情", "相談",
-        "disclos", "stop", "delet", "correct", "fee", "pay", "identity", "medical", "hospital", "personal", "complain", "consult",
+        "開示",
+        "停止",
+        "削除",
+        "訂正",
+        "利用",
+        "手数料",
+        "入金",
+        "本人確認",
+        "医療",
+        "病院",
+        "個人情報",
+        "苦情",
+        "相談",
+        "disclos",
+        "stop",
+        "delet",
+        "correct",
+        "fee",
+        "pay",
+        "identity",
+        "medical",
+        "hospital",
+        "personal",
+        "complain",
+        "consult",
     ];
 
     #[test]
@@ -84,10 +110,7 @@ mod tests {
         let without = EN.replace("\nended = ", "\nfee-paid2 = ");
         assert!(File::parse(&without).is_err());
         let no_link = EN.replacen("\n{link}\n", "", 1);
-        assert_eq!(
-            File::parse(&no_link).unwrap_err(),
-            "body.received: must stand there and hold {receipt} and {link}"
-        );
+        assert_eq!(File::parse(&no_link).unwrap_err(), "body.received: must stand there and hold {receipt} and {link}");
         assert!(File::parse(&EN.replace("A message", "A\\nmessage")).unwrap_err().starts_with("subject"));
     }
 }

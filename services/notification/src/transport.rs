@@ -43,8 +43,9 @@ impl Transport {
     /// # Errors
     /// Not such a URL. The error does not quote it: it may hold a password.
     pub fn smtp(url: &str, timeout: Duration) -> anyhow::Result<Self> {
-        let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
-            .map_err(|_| anyhow::anyhow!("use smtp://host:port, smtp://user:password@host:port?tls=required or smtps://host:port"))?;
+        let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(|_| {
+            anyhow::anyhow!("use smtp://host:port, smtp://user:password@host:port?tls=required or smtps://host:port")
+        })?;
         // One command may take a third of the time: a host that answers each command late cannot stretch the whole.
         Ok(Self::Smtp { host: builder.timeout(Some(timeout / 3)).build(), whole: timeout })
     }
@@ -103,7 +104,11 @@ fn answer(error: &lettre::transport::smtp::Error, utf8: bool) -> Answer {
     if let Some(status) = error.status() {
         let number: u16 = status.into();
         let code = format!("smtp-{number}").parse().unwrap_or(Code::of("smtp-refused"));
-        return if error.is_permanent() && !ABOUT_US.contains(&number) { Answer::Never(code) } else { Answer::NotNow(code) };
+        return if error.is_permanent() && !ABOUT_US.contains(&number) {
+            Answer::Never(code)
+        } else {
+            Answer::NotNow(code)
+        };
     }
     if error.is_client() && utf8 {
         // RFC 6531: the address has letters beyond ASCII and the host does not take them.

@@ -44,8 +44,6 @@ pub enum Why {
     Gone,
     /// The name resolves to an address that may not be reached.
     ForbiddenAddress,
-    /// The answer's body was over the limit.
-    TooLarge,
     /// The stream did not confirm.
     NotStored,
     /// The body is not for this recipient: the last look before the wire.
@@ -65,7 +63,6 @@ impl Outcome {
                 Why::Status => "status",
                 Why::Gone => "gone",
                 Why::ForbiddenAddress => "forbidden-address",
-                Why::TooLarge => "too-large",
                 Why::NotStored => "not-stored",
                 Why::NotTheirs => "not-theirs",
             },

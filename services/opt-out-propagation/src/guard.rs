@@ -3,8 +3,8 @@
 //! Checked at registration and again for every new connection, on the very addresses that are dialled: a name that
 //! resolves to one forbidden address is refused as a whole, so that an attacker cannot mix.
 
-use reqwest::Url;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use url::Url;
 
 /// The longest URL.
 pub const URL_MAX: usize = 2048;

@@ -132,7 +132,8 @@ mod tests {
 
     #[test]
     fn everybody_in_force_who_may_know_a_person_is_told() {
-        let all: Vec<_> = RecipientKind::ALL.iter().zip((1..=6u128).rev()).map(|(kind, n)| candidate(n, *kind, true)).collect();
+        let all: Vec<_> =
+            RecipientKind::ALL.iter().zip((1..=6u128).rev()).map(|(kind, n)| candidate(n, *kind, true)).collect();
         let kinds: Vec<_> = told(&all).iter().map(|c| c.kind).collect();
         assert_eq!(
             kinds,

@@ -119,7 +119,7 @@ create index ledger_posting_balance on ledger_posting (account, charge);
 -- entries and for postings, so that an entry without postings and a posting added later are both caught.
 create function ledger_balances() returns trigger language plpgsql as $$
 declare
-    about uuid := case tg_table_name when 'ledger_entry' then new.id else (to_jsonb(new) ->> 'entry')::uuid end;
+    about uuid := (to_jsonb(new) ->> case tg_table_name when 'ledger_entry' then 'id' else 'entry' end)::uuid;
     postings bigint;
     total numeric;
 begin

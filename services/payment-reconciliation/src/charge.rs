@@ -32,8 +32,8 @@ pub struct Ask {
     pub due_on: Date,
     /// The booking day that a statement must cover before it may expire.
     pub settled_on: Date,
-    /// When the case ordered it.
-    pub ordered_at: Timestamp,
+    /// The place of the order among all that the case said: its machine's sequence.
+    pub ordered: i64,
 }
 
 /// How a charge stands.
@@ -47,8 +47,8 @@ pub enum State {
     Closed {
         /// The case.
         case: CaseId,
-        /// When it ended.
-        ended_at: Timestamp,
+        /// The place of its end among all that the case said.
+        ended: i64,
     },
     /// 請求済み
     Requested {
@@ -115,6 +115,8 @@ pub enum Input {
         case: CaseId,
         /// How.
         ended_as: EndedAs,
+        /// The place of its end among all that the case said: clocks may stand still, sequences do not.
+        ended: i64,
         /// When.
         at: Timestamp,
     },
@@ -160,8 +162,8 @@ pub enum Event {
     Closed {
         /// The case.
         case: CaseId,
-        /// When it ended.
-        ended_at: Timestamp,
+        /// The place of its end among all that the case said.
+        ended: i64,
     },
     /// Paid in full.
     Paid {
@@ -254,7 +256,7 @@ impl Machine for Charge {
         match input {
             Input::Ask { ask, at } => asked(state, ask, *at),
             Input::AskForNothing => Verdict::Refused(Refusal::NoFeeForKind),
-            Input::CaseEnded { case, ended_as, at } => case_ended(state, *case, *ended_as, *at),
+            Input::CaseEnded { case, ended_as, ended, at } => case_ended(state, *case, *ended_as, *ended, *at),
             Input::Match { line, amount, paid_on, at } => matched(state, *line, *amount, *paid_on, *at),
             Input::TakeBack { line } => taken_back(state, *line),
             Input::Covered { through, at } => match state {
@@ -268,7 +270,7 @@ impl Machine for Charge {
     fn evolve(state: State, event: &Event) -> State {
         match (event, state) {
             (Event::Asked { ask, .. }, _) => State::Requested { ask: ask.clone() },
-            (Event::Closed { case, ended_at }, _) => State::Closed { case: *case, ended_at: *ended_at },
+            (Event::Closed { case, ended }, _) => State::Closed { case: *case, ended: *ended },
             (Event::Paid { line, paid_on, .. }, State::Requested { ask } | State::Expired { ask }) => {
                 State::Paid { ask, line: *line, paid_on: *paid_on }
             }
@@ -345,7 +347,7 @@ fn asked(state: &State, ask: &Ask, at: Timestamp) -> Decision {
         State::Unknown => one(Event::Asked { ask: ask.clone(), at }),
         State::Closed { case, .. } if *case != ask.case => Verdict::Refused(Refusal::OtherCase),
         // Said before the end and heard after it: nothing is asked any more.
-        State::Closed { ended_at, .. } if ask.ordered_at <= *ended_at => Verdict::Already,
+        State::Closed { ended, .. } if ask.ordered <= *ended => Verdict::Already,
         State::Closed { .. } => one(Event::Asked { ask: ask.clone(), at }),
         known => match known.ask() {
             Some(first) if first.case != ask.case => Verdict::Refused(Refusal::OtherCase),
@@ -355,16 +357,16 @@ fn asked(state: &State, ask: &Ask, at: Timestamp) -> Decision {
     }
 }
 
-fn case_ended(state: &State, case: CaseId, ended_as: EndedAs, at: Timestamp) -> Decision {
+fn case_ended(state: &State, case: CaseId, ended_as: EndedAs, ended: i64, at: Timestamp) -> Decision {
     if state.ask().is_some_and(|ask| ask.case != case) {
         return Verdict::Refused(Refusal::OtherCase);
     }
     match state {
-        State::Unknown => one(Event::Closed { case, ended_at: at }),
+        State::Unknown => one(Event::Closed { case, ended }),
         State::Closed { case: known, .. } if *known != case => Verdict::Refused(Refusal::OtherCase),
         // An end that is older than the order belongs to an earlier round of the case.
-        State::Requested { ask } | State::Expired { ask } if ask.ordered_at <= at => one(Event::Cancelled { at }),
-        State::Paid { ask, .. } if ask.ordered_at <= at && ended_as == EndedAs::Decided => one(Event::Earned { at }),
+        State::Requested { ask } | State::Expired { ask } if ask.ordered <= ended => one(Event::Cancelled { at }),
+        State::Paid { ask, .. } if ask.ordered <= ended && ended_as == EndedAs::Decided => one(Event::Earned { at }),
         // Paid and not performed: the advance stays a liability until a person refunds it. Never income by itself.
         _ => Verdict::Already,
     }

@@ -24,11 +24,6 @@ pub const PAYER_AAD: &[u8] = b"payment.bank_line.payer";
 /// How often an import is prepared anew because another import changed what was known.
 const AGAIN_MAX: u32 = 5;
 
-/// The additional data under which whoever brings a bank file seals it to payment's key, before the object's id.
-pub fn file_aad(object: ObjectId) -> Vec<u8> {
-    [b"payment.bank-file ".as_slice(), object.0.as_bytes()].concat()
-}
-
 /// What an import needs.
 pub struct Desk {
     /// This service's schema.
@@ -88,17 +83,11 @@ fn unavailable(what: &str) -> Stop {
 impl Desk {
     /// Answers the command: figures of the import, or where the file is wrong. Nothing is half-written.
     pub async fn import(&self, command: StaffCommand<ImportStatement>) -> Result<StaffReply, HandleError> {
-        let object = command.order.file;
         match self.import_file(&command).await {
             Ok(reply) => Ok(reply),
             Err(Stop::Failed(error)) => Err(error),
-            Err(Stop::Refused((reason, at))) => {
-                // A file that was not taken in is not kept: it is full of names.
-                if let Err(error) = self.objects.remove(object).await {
-                    tracing::warn!(%error, "a refused bank file could not be removed");
-                }
-                Ok(StaffReply::Refused { reason, at })
-            }
+            // Whoever put the file into the store takes it out again: here it may be asked for once more.
+            Err(Stop::Refused((reason, at))) => Ok(StaffReply::Refused { reason, at }),
         }
     }
 
@@ -175,7 +164,7 @@ impl Desk {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return refuse("file-not-found"),
             Err(_) => return Err(unavailable("the object store cannot be read")),
         };
-        let Ok(plain) = self.key.open(&file_aad(object), &sealed) else {
+        let Ok(plain) = self.key.open(&privacy_seal::aad::bank_file(object), &sealed) else {
             return refuse("file-not-openable");
         };
         let (profile, arrival) = (profile.profile.clone(), calendar::jst_date(self.clock.now()));
@@ -209,7 +198,7 @@ impl Desk {
                 return refuse("account-booked-from-other-type");
             }
         }
-        let all = import::keyed(statement, file, &self.line_key, !profile.inquiry_restarts);
+        let all = import::keyed(statement, file, &self.line_key, profile.inquiry_is_unique);
         let seen = store::seen(pool, &all).await?;
         let fresh = import::fresh(all, &seen);
         let charges = store::charges(pool, &import::references(&fresh)).await?;
@@ -287,6 +276,17 @@ impl Desk {
         let cause = Cause::Person(Uuid::new_v5(&line.line.0, b"return"));
         let input = statement::Input::Return { line: waiting, at: self.clock.now() };
         self.statements.handle(line.statement.0, cause, input).await.map(drop)
+    }
+
+    /// Lets go of keys at hand and removes those of imports that never came to an end.
+    pub async fn sweep_keys(&self) {
+        self.vault.expire_cache();
+        let pool = self.db.pool().clone();
+        let swept =
+            self.vault.sweep_unused(self.clock.now(), move |names| async move { store::keep_keys(&pool, names).await });
+        if let Err(error) = swept.await {
+            tracing::warn!(%error, "unused payer keys could not be swept; it is tried again");
+        }
     }
 
     async fn expire(&self) -> Result<(), HandleError> {

@@ -83,7 +83,10 @@ fn party(line: &Line) -> &[u8] {
 
 fn line_digest(key: &LineKey, account: Uuid, line: &Line, with_inquiry: bool) -> Vec<u8> {
     let inquiry = line.inquiry.as_deref().filter(|_| with_inquiry).unwrap_or_default();
-    let facts = format!("{} {:?} {:?} {} {inquiry}", line.booked_on, line.direction, line.sort, line.amount.0);
+    let facts = format!(
+        "{} {} {:?} {:?} {} {inquiry}",
+        line.booked_on, line.value_on, line.direction, line.sort, line.amount.0
+    );
     let texts = [&line.edi, &line.summary].map(|t| t.disclose(Purpose::MatchPayment).as_bytes());
     digest_of(key, "line", &[account.as_bytes(), facts.as_bytes(), party(line), texts[0], texts[1]])
 }

@@ -38,11 +38,15 @@ use privacy::{FileMasterKey, ServiceKey, Vault};
 use serde::Deserialize;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+/// Its tables besides the bus's, from number 0100.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// The tables of its machines.
+pub const MACHINES: &[&str] = &["charge", "statement"];
 
 /// What the service needs in the database.
 pub fn schema() -> Schema<'static> {
-    Schema { name: Service::Payment.token(), machines: &["charge", "statement"], bus: true, migrator: &MIGRATOR }
+    Schema { name: Service::Payment.token(), machines: MACHINES, bus: true, migrator: &MIGRATOR }
 }
 
 /// `[payment]` of the configuration. Empty paths: the file that is built into the program.
@@ -123,7 +127,7 @@ pub async fn start(runtime: Runtime) -> anyhow::Result<Started> {
             if let Err(error) = desk.settle(None).await {
                 tracing::warn!(%error, "settling what is certain did not work; it is tried again");
             }
-            desk.vault.expire_cache();
+            desk.sweep_keys().await;
             if stop.pause(pause).await {
                 return;
             }

@@ -37,7 +37,7 @@ struct Raw {
     pad_short_records: bool,
     oldest_days: Option<u16>,
     #[serde(default)]
-    inquiry_restarts: bool,
+    inquiry_is_unique: bool,
     account: Option<Account>,
 }
 
@@ -46,8 +46,9 @@ struct Raw {
 pub struct AccountProfile {
     /// How to read.
     pub profile: Profile,
-    /// 照会番号 begins anew with each file: it says nothing about whether two files hold the same line.
-    pub inquiry_restarts: bool,
+    /// The bank gives a line the same 照会番号 in every file and no two lines of a day the same one. Banks that number the
+    /// lines of each file anew must not have this: a line in two files would be counted twice.
+    pub inquiry_is_unique: bool,
     /// Only this account, where it is given.
     pub account: Option<Account>,
 }
@@ -88,7 +89,7 @@ impl Profiles {
                     oldest_days,
                     ..usual
                 };
-                Ok((code, AccountProfile { profile, inquiry_restarts: raw.inquiry_restarts, account: raw.account }))
+                Ok((code, AccountProfile { profile, inquiry_is_unique: raw.inquiry_is_unique, account: raw.account }))
             })
             .collect::<Result<_, _>>()
             .map(Self)

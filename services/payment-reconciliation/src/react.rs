@@ -32,7 +32,12 @@ impl Hears for React {
             Message::RequestFee(order) => self.ask(&heard, order).await,
             Message::CaseEnded(end) => {
                 let charge = store::charge_at_end(self.db.pool(), end.case).await?;
-                let input = Input::CaseEnded { case: end.case, ended_as: end.ended_as, at: end.at };
+                let input = Input::CaseEnded {
+                    case: end.case,
+                    ended_as: end.ended_as,
+                    ended: heard.envelope.sequence.number(),
+                    at: end.at,
+                };
                 self.feed(charge.0, &heard, input).await
             }
             // Charges hold no personal part; payers' names are the books' and stay for their own time.
@@ -57,7 +62,7 @@ impl React {
             reference,
             due_on: due.due_on,
             settled_on: due.settled_on,
-            ordered_at: heard.envelope.time,
+            ordered: heard.envelope.sequence.number(),
         };
         self.feed(order.charge.0, heard, Input::Ask { ask, at: now }).await
     }

@@ -9,10 +9,9 @@ use crate::{
     zengin::Sort,
 };
 use chassis::{Db, DbError};
-use contracts::{
-    BankLineId, CaseId, ChargeId, Code, StatementId, Timestamp, Uuid, payment::PaymentReference, payment::Yen,
-};
+use contracts::{BankLineId, CaseId, ChargeId, Code, StatementId, Uuid, payment::PaymentReference, payment::Yen};
 use jiff::civil::Date;
+use privacy::KeyName;
 use sqlx::PgPool;
 use std::collections::HashSet;
 
@@ -56,7 +55,7 @@ pub async fn reserve_reference(db: &Db, charge: ChargeId) -> Result<PaymentRefer
 /// The case names its charges `base`, `base-2`, … by round, so the next one's id is known before it is ordered.
 pub async fn charge_at_end(pool: &PgPool, case: CaseId) -> Result<ChargeId, DbError> {
     let known: Vec<(Uuid, String)> = sqlx::query_as(
-        "select id, state ->> 'status' from charge where state #>> '{ask,case}' = $1 order by state #>> '{ask,ordered_at}' desc limit 100",
+        "select id, state ->> 'status' from charge where state #>> '{ask,case}' = $1 order by (state #>> '{ask,ordered}')::bigint desc limit 100",
     )
     .bind(case.0.to_string())
     .fetch_all(pool)
@@ -221,9 +220,11 @@ pub async fn covered_through(pool: &PgPool) -> Result<Option<Date>, DbError> {
 }
 
 /// Requested charges whose time is over once bookings are in up to this day, at most [`SWEEP`].
+/// A charge that a line is about to pay is left alone.
 pub async fn may_expire(pool: &PgPool, through: Date) -> Result<Vec<ChargeId>, DbError> {
     let ids: Vec<Uuid> = sqlx::query_scalar(
-        "select id from charge where state ->> 'status' = 'requested' and state #>> '{ask,settled_on}' <= $1 order by id limit $2",
+        "select id from charge c where state ->> 'status' = 'requested' and state #>> '{ask,settled_on}' <= $1
+            and not exists (select 1 from placement p where p.charge = c.id and p.state = 'certain') order by id limit $2",
     )
     .bind(through.to_string())
     .bind(SWEEP)
@@ -249,13 +250,12 @@ pub async fn imported_object(pool: &PgPool, statement: StatementId) -> Result<Op
         .await?)
 }
 
-/// When the newest charge of a case was asked for; for tests and the console.
-pub async fn asked_at(pool: &PgPool, case: CaseId) -> Result<Option<Timestamp>, DbError> {
-    let at: Option<String> = sqlx::query_scalar(
-        "select state #>> '{ask,ordered_at}' from charge where state #>> '{ask,case}' = $1 order by 1 desc limit 1",
-    )
-    .bind(case.0.to_string())
-    .fetch_optional(pool)
-    .await?;
-    Ok(at.and_then(|text| text.parse().ok()))
+/// Which of these statements are in the table: their payer keys are in use.
+pub async fn keep_keys(pool: &PgPool, names: Vec<KeyName>) -> Result<HashSet<KeyName>, DbError> {
+    let units: Vec<Uuid> = names.iter().map(|n| n.unit).collect();
+    let known: Vec<Uuid> = sqlx::query_scalar("select statement from bank_file where statement = any($1)")
+        .bind(&units)
+        .fetch_all(pool)
+        .await?;
+    Ok(names.into_iter().filter(|n| known.contains(&n.unit)).collect())
 }

@@ -206,7 +206,7 @@ impl Bus {
         peers::answer(self);
         consumer::start(self, hears.clone());
         worker::start(self, hears);
-        relay::start(self);
+        relay::start(self).await?;
         sealer::start(self);
         for home in homes {
             worker::start_wakes(self, home);

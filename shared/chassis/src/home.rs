@@ -167,13 +167,19 @@ impl<M: Machine> Home<M> {
             Some(Verdict::Already) => Written::heard(reply_bytes::<M>(id, &state, cause)),
             Some(Verdict::TooEarly) if cause.is_message() => Written::too_early(&lock),
             Some(Verdict::Refused(why)) if cause.is_message() => Written::waiting("parked", why.into().as_str()),
-            Some(Verdict::TooEarly) => return Ok(Some(Outcome::TooEarly)),
-            Some(Verdict::Refused(why)) => return Ok(Some(Outcome::Refused(why))),
+            // The same order may have been obeyed while this one waited for the row: then it gets that answer.
+            Some(refused) => {
+                return Ok(Some(match (self.inner.sql.answered(&mut tx, cause).await?, refused) {
+                    (Some(answer), _) => Outcome::Seen { answer },
+                    (None, Verdict::Refused(why)) => Outcome::Refused(why),
+                    (None, _) => Outcome::TooEarly,
+                }));
+            }
         };
         let inbox = written.state;
         let (told, _) = self.inner.sql.write(&mut tx, id, cause, &written, lock.version).await?;
         if told == 0 && cause.token().is_some() {
-            return Ok(Some(Outcome::Seen { answer: None }));
+            return Ok(another_was_faster(cause));
         }
         tx.commit().await?;
         Ok(Some(match inbox {
@@ -206,7 +212,7 @@ impl<M: Machine> Home<M> {
         let version = written.version;
         let (told, put) = self.inner.sql.write(&mut tx, id, cause, &written, lock.version).await?;
         if told == 0 && cause.token().is_some() {
-            return Ok(Some(Outcome::Seen { answer: None }));
+            return Ok(another_was_faster(cause));
         }
         if put == 0 {
             return Ok(None);
@@ -227,6 +233,11 @@ impl<M: Machine> Home<M> {
             }
         }
     }
+}
+
+/// Another replica wrote the inbox row first. A person gets the answer stored there (so: look again), a message needs none.
+fn another_was_faster<M: Machine>(cause: &Cause) -> Option<Outcome<M>> {
+    (!matches!(cause, Cause::Person(_))).then_some(Outcome::Seen { answer: None })
 }
 
 /// Gives birth to a machine, or moves one whose row the caller holds locked, inside the caller's transaction: for batches
@@ -293,7 +304,7 @@ fn reply_bytes<M: Machine>(id: Uuid, state: &M::State, cause: &Cause) -> Option<
 /// A home whose machines want to be woken.
 #[async_trait]
 pub trait Wakes: Send + Sync {
-    /// Feeds `clock` to at most 100 machines that are due; how many it was.
+    /// Feeds `clock` to at most 100 machines that are due; how many took it.
     async fn wake_due(&self) -> Result<usize, HandleError>;
     /// The machines' table.
     fn kind(&self) -> &'static str;
@@ -304,13 +315,15 @@ impl<M: Machine> Wakes for Home<M> {
     async fn wake_due(&self) -> Result<usize, HandleError> {
         let now = self.inner.clock.now();
         let due = self.inner.sql.due(self.inner.db.pool(), now).await?;
+        let mut woken = 0;
         for id in &due {
             // One that cannot be woken must not keep the others asleep.
-            if let Err(error) = self.handle(*id, Cause::Clock, M::clock(now)).await {
-                tracing::error!(machine = %id, kind = M::KIND, %error, "a wake-up failed");
+            match self.handle(*id, Cause::Clock, M::clock(now)).await {
+                Ok(_) => woken += 1,
+                Err(error) => tracing::error!(machine = %id, kind = M::KIND, %error, "a wake-up failed"),
             }
         }
-        Ok(due.len())
+        Ok(woken)
     }
     fn kind(&self) -> &'static str {
         M::KIND

@@ -35,12 +35,16 @@ pub(crate) async fn park_unreadable(db: &Db, bytes: &[u8], why: &Code) -> Result
     telemetry::count("madoguchi.parked", &why);
     db.write(move |tx| {
         Box::pin(async move {
-            sqlx::query("insert into inbox (id, lane, source, seq, body, state, note) values ($1, $1, 'unknown', 0, $2, 'parked', $3) on conflict (id) do nothing")
-                .bind(id)
-                .bind(kept)
-                .bind(why)
-                .execute(tx)
-                .await?;
+            // One that a person let try again is parked again.
+            sqlx::query(
+                "insert into inbox (id, lane, source, seq, body, state, note) values ($1, $1, 'unknown', 0, $2, 'parked', $3)
+                 on conflict (id) do update set state = excluded.state, note = excluded.note where inbox.state in ('later', 'behind')",
+            )
+            .bind(id)
+            .bind(kept)
+            .bind(why)
+            .execute(tx)
+            .await?;
             Ok(())
         })
     })

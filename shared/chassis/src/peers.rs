@@ -38,11 +38,13 @@ async fn heard(bus: Arc<Bus>, q: Heard) -> Result<HeardReply, HandleError> {
     Ok(HeardReply { have: have.into_iter().map(MessageId).collect(), newest: newest.map(MessageId), idle: is_idle(&bus).await, epoch: bus.epoch() })
 }
 
-/// Nothing waits for this service in JetStream, or it has no durable at all.
+/// Nothing waits for this service in JetStream and none of it is in work, or it has no durable at all. What is in work will
+/// be heard, or delivered again: saying it again meanwhile only feeds the backlog (measured: 1.6 publishes per message
+/// after an outage instead of 1.0).
 async fn is_idle(bus: &Bus) -> bool {
     let context = jetstream::new(bus.nats().clone());
     match context.get_consumer_from_stream::<pull::Config, _, _>(bus.service().token(), STREAM).await {
-        Ok(consumer) => consumer.cached_info().num_pending == 0,
+        Ok(consumer) => consumer.cached_info().num_pending == 0 && consumer.cached_info().num_ack_pending == 0,
         Err(_) => true,
     }
 }
@@ -97,10 +99,13 @@ async fn choose(bus: Arc<Bus>, command: StaffCommand<ParkedChoice>, retry: bool)
                 keep_reason(tx, command.token, command.staff.0, &command.why.0, at).await?;
                 let state = if retry { "later" } else { "dropped" };
                 let lane: Option<(Uuid, String)> = sqlx::query_as(
-                    "update inbox set state = $2, due_at = now(), heard_at = now(), tries = 0 where id = $1 and state = 'parked' returning lane, source",
+                    // A row without bytes (a lost row of our own) can be dropped only: there is nothing to try again.
+                    "update inbox set state = $2, due_at = now(), heard_at = now(), tries = 0
+                      where id = $1 and state = 'parked' and (body is not null or not $3) returning lane, source",
                 )
                 .bind(id)
                 .bind(state)
+                .bind(retry)
                 .fetch_optional(&mut *tx)
                 .await?;
                 if let Some((lane, source)) = &lane {
@@ -118,7 +123,7 @@ async fn choose(bus: Arc<Bus>, command: StaffCommand<ParkedChoice>, retry: bool)
         .await?;
     Ok(match moved {
         Some(lane) => StaffReply::Done { machine: lane, status: Code::of(if retry { "retried" } else { "dropped" }), figures: vec![] },
-        None => StaffReply::Refused { reason: Code::of("not-parked"), at: None },
+        None => StaffReply::Refused { reason: Code::of(if retry { "nothing-to-retry" } else { "not-parked" }), at: None },
     })
 }
 

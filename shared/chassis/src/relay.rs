@@ -6,10 +6,15 @@
 
 use crate::{bus::Bus, telemetry};
 use async_nats::{HeaderMap, jetstream};
-use contracts::{Code, MessageId, Uuid, envelope::CONTENT_TYPE, request::{Heard, HeardReply, Told, ToldReply}};
+use contracts::{Code, MessageId, Uuid, envelope::CONTENT_TYPE, flow::said_by, request::{Heard, HeardReply, Told, ToldReply}};
 use futures::{StreamExt, stream};
 use sqlx::{Connection, Executor, PgConnection};
-use std::{collections::{BTreeMap, VecDeque}, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
 
 /// Rows claimed at once.
 const CLAIM: i64 = 256;
@@ -17,17 +22,35 @@ const CLAIM: i64 = 256;
 const SAY_AT_ONCE: usize = 32;
 /// Ids confirmed last that a hearer is asked about as well.
 const PROBES: usize = 8;
+/// How old such an id may be, in hours: the rows of what ended long ago may be gone at the hearer by right.
+const PROBE_HOURS: i64 = 24;
 
 type Row = (Uuid, String, Vec<u8>, Vec<String>, i32);
 
-pub(crate) fn start(bus: &Arc<Bus>) {
-    let this = bus.clone();
+pub(crate) async fn start(bus: &Arc<Bus>) -> Result<(), sqlx::Error> {
+    // Before anything new is said: what a hearer knows from us beyond this was said in a life that this database lost.
+    let horizon: Option<Uuid> = sqlx::query_scalar("select id from outbox order by id desc limit 1").fetch_optional(bus.db().pool()).await?;
+    let hearers = said_by(bus.service()).flat_map(|e| e.hearers).filter(|h| **h != bus.service());
+    let unchecked = hearers.map(|h| h.token().to_owned()).collect();
+    let greeted = Arc::new(Mutex::new(BTreeSet::new()));
+    let (this, greeted_by) = (bus.clone(), greeted.clone());
     bus.spawn("relay", async move {
-        let mut relay = Relay { context: jetstream::new(this.nats().clone()), bus: this, connection: None, probes: BTreeMap::new() };
+        let mut relay = Relay {
+            greeted: greeted_by,
+            context: jetstream::new(this.nats().clone()),
+            bus: this,
+            connection: None,
+            probes: BTreeMap::new(),
+            horizon,
+            unchecked,
+            check_at: Instant::now(),
+            taken_back: BTreeMap::new(),
+        };
         relay.run().await;
     });
     let this = bus.clone();
-    bus.spawn("hello", async move { listen_for_hello(this).await });
+    bus.spawn("hello", async move { listen_for_hello(this, greeted).await });
+    Ok(())
 }
 
 struct Relay {
@@ -37,6 +60,17 @@ struct Relay {
     connection: Option<PgConnection>,
     /// What each hearer confirmed last.
     probes: BTreeMap<String, VecDeque<Uuid>>,
+    /// The newest message in the outbox when the process started.
+    horizon: Option<Uuid>,
+    /// Hearers that were not yet asked what they know beyond the horizon; those that said hello are asked once more: a
+    /// hearer that was restored must be noticed although nothing is open for it.
+    unchecked: BTreeSet<String>,
+    /// Who said hello since the last pass.
+    greeted: Arc<Mutex<BTreeSet<String>>>,
+    /// When those are asked again.
+    check_at: Instant,
+    /// The newest message of a lost life that each hearer has handed back.
+    taken_back: BTreeMap<String, Uuid>,
 }
 
 impl Relay {
@@ -73,6 +107,17 @@ impl Relay {
         }
         for (hearer, rows) in by_hearer {
             self.ask(hearer, &rows).await?;
+        }
+        let greeted = std::mem::take(&mut *self.greeted.lock().unwrap_or_else(PoisonError::into_inner));
+        if !greeted.is_empty() {
+            self.unchecked.extend(greeted);
+            self.check_at = Instant::now();
+        }
+        if !self.unchecked.is_empty() && self.check_at <= Instant::now() {
+            self.check_at = Instant::now() + Duration::from_millis(self.bus.settings().repeat_base_ms);
+            for hearer in self.unchecked.clone() {
+                self.ask(&hearer, &[]).await?;
+            }
         }
         Ok(rows.len())
     }
@@ -139,17 +184,36 @@ impl Relay {
         let Ok(reply) = self.bus.ask_at::<_, HeardReply>(format!("req.{hearer}.heard"), &question).await else { return Ok(()) };
         let have: Vec<Uuid> = reply.have.iter().map(|id| id.0).collect();
         let forgot = probe.iter().any(|p| !have.contains(p));
-        if self.is_another_life(hearer, reply.epoch).await? || forgot {
+        let epoch = self.epoch_of(hearer).await?;
+        if epoch.is_some_and(|known| known != reply.epoch) || forgot {
             self.reopen(hearer).await?;
         }
+        if epoch != Some(reply.epoch) {
+            // Only now: if reopening had failed, the next answer must find the old epoch.
+            self.keep_epoch(hearer, reply.epoch).await?;
+        }
         self.close(hearer, &have).await?;
-        let missing: Vec<&Row> = rows.iter().copied().filter(|r| !have.contains(&r.0) && (reply.idle || matches!(r.4, 8 | 16 | 32))).collect();
+        let missing: Vec<&Row> = rows.iter().copied().filter(|r| !have.contains(&r.0) && (reply.idle || r.4 >= 8 && (r.4 as u32).is_power_of_two())).collect();
         if !missing.is_empty() {
             telemetry::add("madoguchi.relay.said_again", missing.len() as u64, hearer);
             self.say(&missing).await;
         }
-        match reply.newest {
-            Some(newest) if !self.is_mine(newest.0).await? => self.take_back(hearer).await,
+        self.look_for_lost_rows(hearer, reply.newest.map(|id| id.0)).await
+    }
+
+    /// Has this database lost rows that the hearer heard? Asked beyond the horizon once per hearer, and again whenever the
+    /// newest that it ever heard is unknown here.
+    async fn look_for_lost_rows(&mut self, hearer: &str, newest: Option<Uuid>) -> Result<(), sqlx::Error> {
+        if self.unchecked.contains(hearer) && self.take_back(hearer, self.horizon).await? {
+            self.unchecked.remove(hearer);
+        }
+        match newest {
+            Some(newest) if self.taken_back.get(hearer) != Some(&newest) && !self.is_mine(newest).await? => {
+                if self.take_back(hearer, None).await? {
+                    self.taken_back.insert(hearer.to_owned(), newest);
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -167,28 +231,29 @@ impl Relay {
                     .await?;
             self.probes.insert(hearer.to_owned(), known.into());
         }
-        Ok(self.probes.get(hearer).map(|p| p.iter().copied().collect()).unwrap_or_default())
+        // The ids carry their time (UUID version 7).
+        let oldest = self.bus.clock().now().as_second() - PROBE_HOURS * 3600;
+        let young = |id: &Uuid| id.get_timestamp().is_some_and(|t| t.to_unix().0 as i64 >= oldest);
+        Ok(self.probes.get(hearer).map(|p| p.iter().copied().filter(young).collect()).unwrap_or_default())
     }
 
-    async fn is_another_life(&mut self, hearer: &str, epoch: i32) -> Result<bool, sqlx::Error> {
-        // The old value, before it is replaced, in one statement.
-        let old: Option<i32> = sqlx::query_scalar(
-            "with old as (select epoch from peer where hearer = $1),
-                  new as (insert into peer (hearer, epoch) values ($1, $2) on conflict (hearer) do update set epoch = excluded.epoch)
-             select epoch from old",
-        )
-        .bind(hearer)
-        .bind(epoch)
-        .fetch_optional(self.db().await?)
-        .await?;
-        Ok(old.is_some_and(|old| old != epoch))
+    async fn epoch_of(&mut self, hearer: &str) -> Result<Option<i32>, sqlx::Error> {
+        sqlx::query_scalar("select epoch from peer where hearer = $1").bind(hearer).fetch_optional(self.db().await?).await
+    }
+
+    async fn keep_epoch(&mut self, hearer: &str, epoch: i32) -> Result<(), sqlx::Error> {
+        sqlx::query("insert into peer (hearer, epoch) values ($1, $2) on conflict (hearer) do update set epoch = excluded.epoch")
+            .bind(hearer)
+            .bind(epoch)
+            .execute(self.db().await?)
+            .await
+            .map(drop)
     }
 
     /// The hearer has lost rows: everything that it ever confirmed is open again.
     async fn reopen(&mut self, hearer: &str) -> Result<(), sqlx::Error> {
         tracing::warn!(hearer, service = self.bus.service().token(), "the hearer has lost rows; all it confirmed is asked again");
         telemetry::count("madoguchi.relay.reopened", hearer);
-        self.probes.insert(hearer.to_owned(), VecDeque::new());
         sqlx::query(
             "update outbox set unheard = array_append(unheard, $1), tries = 1, next_at = now()
               where $1 = any (hearers) and not $1 = any (unheard)",
@@ -196,6 +261,8 @@ impl Relay {
         .bind(hearer)
         .execute(self.db().await?)
         .await?;
+        // Only now: if that had failed, the next answer must fail the probe again.
+        self.probes.insert(hearer.to_owned(), VecDeque::new());
         Ok(())
     }
 
@@ -222,17 +289,17 @@ impl Relay {
         sqlx::query_scalar("select exists (select 1 from outbox where id = $1)").bind(id).fetch_one(self.db().await?).await
     }
 
-    /// I have lost rows (an older backup): what the hearer heard from me and I do not know becomes a parked row each.
-    async fn take_back(&mut self, hearer: &str) -> Result<(), sqlx::Error> {
-        tracing::error!(hearer, service = self.bus.service().token(), "this service has lost rows that were heard; they are parked for a person");
-        let mut after = None;
+    /// I have lost rows (an older backup): what the hearer heard from me after `after` and I do not know becomes a parked
+    /// row each. `false`: it did not answer to the end.
+    async fn take_back(&mut self, hearer: &str, after: Option<Uuid>) -> Result<bool, sqlx::Error> {
+        let mut after = after.map(MessageId);
         loop {
             let question = Told { from: self.me(), after };
-            let Ok(reply) = self.bus.ask_at::<_, ToldReply>(format!("req.{hearer}.told"), &question).await else { return Ok(()) };
-            let Some((last, _)) = reply.heard.last() else { return Ok(()) };
+            let Ok(reply) = self.bus.ask_at::<_, ToldReply>(format!("req.{hearer}.told"), &question).await else { return Ok(false) };
+            let Some((last, _)) = reply.heard.last() else { return Ok(true) };
             after = Some(*last);
             let (ids, lanes): (Vec<Uuid>, Vec<Uuid>) = reply.heard.iter().map(|(id, lane)| (id.0, *lane)).unzip();
-            let hearer = hearer.to_owned();
+            let service = self.bus.service().token();
             let db = self.db().await?;
             let mut tx = db.begin().await?;
             // Its own id space: the message itself may be heard here too.
@@ -243,12 +310,15 @@ impl Relay {
             .bind(&lanes)
             .fetch_all(&mut *tx)
             .await?;
+            if !lost.is_empty() {
+                tracing::error!(hearer, service, rows = lost.len(), "this service has lost rows that were heard; they are parked for a person");
+            }
             for (id, lane) in lost {
                 let row = Uuid::new_v5(&id, b"lost row of mine");
                 sqlx::query("insert into inbox (id, lane, source, seq, state, note) values ($1, $2, $3, 0, 'parked', 'lost-row-of-mine') on conflict (id) do nothing")
                     .bind(row)
                     .bind(lane)
-                    .bind(&hearer)
+                    .bind(hearer)
                     .execute(&mut *tx)
                     .await?;
             }
@@ -259,8 +329,9 @@ impl Relay {
 
 /// A hearer that starts, or a steward that made something anew, says hello: what it lacks is due at once. A hint only;
 /// the cap of the pause is the guarantee.
-async fn listen_for_hello(bus: Arc<Bus>) {
+async fn listen_for_hello(bus: Arc<Bus>, greeted: Arc<Mutex<BTreeSet<String>>>) {
     let stop = bus.stopping();
+    let is_hearer = |who: &str| said_by(bus.service()).flat_map(|e| e.hearers).any(|h| h.token() == who);
     while !stop.is_asked() {
         if let Ok(mut hellos) = bus.nats().subscribe("bus.hello.*").await {
             let me = format!("bus.hello.{}", bus.service().token());
@@ -272,6 +343,9 @@ async fn listen_for_hello(bus: Arc<Bus>) {
                     continue;
                 }
                 let who = hello.subject.rsplit('.').next().unwrap_or_default().to_owned();
+                if is_hearer(&who) {
+                    greeted.lock().unwrap_or_else(PoisonError::into_inner).insert(who.clone());
+                }
                 let due = bus.db().write(move |tx| {
                     Box::pin(async move {
                         sqlx::query("update outbox set next_at = now() where unheard <> '{}' and ($1 = 'all' or $1 = any (unheard)) and next_at > now()")

@@ -198,6 +198,11 @@ impl Statements {
         Ok(counts)
     }
 
+    /// The answer to an order that was obeyed: LOCK may have seen the inbox as it was before it waited for the row.
+    pub async fn answered(&self, tx: &mut PgConnection, cause: &Cause) -> Result<Option<Option<Vec<u8>>>, DbError> {
+        Ok(sqlx::query_scalar("select answer from inbox where id = $1 and state in ('done', 'dropped')").bind(cause.token()).fetch_optional(tx).await?)
+    }
+
     /// Version and state.
     pub async fn read(&self, pool: &PgPool, id: Uuid) -> Result<Option<(i64, serde_json::Value)>, DbError> {
         Ok(sqlx::query_as(AssertSqlSafe(self.read.clone())).bind(id).fetch_optional(pool).await?)

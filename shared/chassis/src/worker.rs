@@ -12,6 +12,9 @@ pub(crate) fn start(bus: &Arc<Bus>, hears: Arc<dyn Hears>) {
     bus.spawn("inbox worker", async move {
         let stop = this.stopping();
         loop {
+            if let Err(error) = free_orphans(&this).await {
+                tracing::warn!(%error, "what stands behind nothing could not be freed");
+            }
             match claim(&this).await {
                 Ok(rows) if !rows.is_empty() => {
                     let full = rows.len() as i64 == CLAIM;
@@ -36,6 +39,24 @@ pub(crate) fn start(bus: &Arc<Bus>, hears: Arc<dyn Hears>) {
             }
         }
     });
+}
+
+/// A message that was told to stand behind a parked one while a person took that one away stands behind nothing, and
+/// nothing would wake it.
+async fn free_orphans(bus: &Bus) -> Result<(), HandleError> {
+    const ORPHANS: &str = "select b.id from inbox b where b.state = 'behind' and not exists (select 1 from inbox p
+         where p.lane = b.lane and p.source = b.source and p.seq < b.seq and p.state = 'parked') limit 256";
+    let orphans: Vec<uuid::Uuid> = sqlx::query_scalar(ORPHANS).fetch_all(bus.db().pool()).await?;
+    if orphans.is_empty() {
+        return Ok(());
+    }
+    let freed = bus.db().write(move |tx| {
+        Box::pin(async move {
+            sqlx::query("update inbox set state = 'later', due_at = now() where id = any ($1) and state = 'behind'").bind(orphans).execute(tx).await?;
+            Ok(())
+        })
+    });
+    Ok(freed.await?)
 }
 
 /// Claim = push the time forward: a crash costs a delay, never a loss.

@@ -12,6 +12,7 @@
 //!
 //! The only opening function is [`CodeKey::open`], and a `CodeKey` can be made from an access code only.
 
+pub mod aad;
 pub mod code;
 pub mod code_key;
 pub mod filing;

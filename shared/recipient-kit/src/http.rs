@@ -1,6 +1,7 @@
 //! A recipient by HTTP: the endpoint that receives webhooks, the sender of reports, the reader of the pull feed.
 
 use crate::{
+    client::{Client, NoAnswer, anywhere},
     example::{ExampleContractor, TakeError},
     keys::RecipientKeys,
     pull, report,
@@ -12,7 +13,7 @@ use axum::{
     Router,
     body::Bytes,
     extract::{DefaultBodyLimit, State},
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri},
     routing::post,
 };
 use contracts::{
@@ -20,6 +21,7 @@ use contracts::{
     recipient::{BODY_MAX, ReportAnswer, SignedReport},
 };
 use std::{
+    io,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -85,7 +87,7 @@ pub fn unix_now() -> u64 {
 
 /// The way of reports and of the pull feed over HTTP.
 pub struct HttpDesk {
-    client: reqwest::Client,
+    client: Client,
     base: String,
 }
 
@@ -94,9 +96,8 @@ impl HttpDesk {
     ///
     /// # Errors
     /// No client can be made.
-    pub fn new(base: &str) -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).build()?;
-        Ok(Self { client, base: base.trim_end_matches('/').to_owned() })
+    pub fn new(base: &str) -> io::Result<Self> {
+        Ok(Self { client: Client::new(TIMEOUT, anywhere)?, base: base.trim_end_matches('/').to_owned() })
     }
 
     /// One page of the pull feed after a cursor (`<epoch>.<position>`): the instructions' bytes, and the next cursor.
@@ -126,25 +127,23 @@ impl HttpDesk {
         me: RecipientId,
         path: &str,
     ) -> Result<(Vec<Vec<u8>>, String), PullError> {
-        let mut request = self.client.get(format!("{}{path}", self.base));
+        let uri: Uri = format!("{}{path}", self.base).parse().map_err(|_| PullError::Malformed)?;
+        let mut headers = HeaderMap::new();
         for (name, value) in pull::sign(&keys.signing, me, unix_now(), path) {
-            request = request.header(name, value);
+            headers.insert(name, HeaderValue::from_str(&value).map_err(|_| PullError::Malformed)?);
         }
-        let mut response = request.send().await.map_err(|_| PullError::Away)?;
-        match response.status().as_u16() {
+        let fetched = self.client.fetch(Method::GET, &uri, headers, Vec::new(), PAGE_MAX).await;
+        let (status, headers, page) = fetched.map_err(|error| match error {
+            NoAnswer::TooLarge => PullError::Malformed,
+            NoAnswer::Connection | NoAnswer::Timeout | NoAnswer::Forbidden => PullError::Away,
+        })?;
+        match status.as_u16() {
             200 => {}
             409 => return Err(PullError::Gone),
             status @ 400..=499 => return Err(PullError::Refused(status)),
             _ => return Err(PullError::Away),
         }
-        let cursor = response.headers().get(pull::CURSOR).and_then(|v| v.to_str().ok()).map(str::to_owned);
-        let mut page = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|_| PullError::Away)? {
-            page.extend_from_slice(&chunk);
-            if page.len() > PAGE_MAX {
-                return Err(PullError::Malformed);
-            }
-        }
+        let cursor = headers.get(pull::CURSOR).and_then(|v| v.to_str().ok()).map(str::to_owned);
         let bodies: Vec<Box<serde_json::value::RawValue>> =
             serde_json::from_slice(&page).map_err(|_| PullError::Malformed)?;
         let bodies = bodies.into_iter().map(|b| b.get().as_bytes().to_vec()).collect();
@@ -172,22 +171,13 @@ pub enum PullError {
 #[async_trait]
 impl SendsReports for HttpDesk {
     async fn send(&self, signed: &SignedReport) -> Result<ReportAnswer, Away> {
-        let sent = self
-            .client
-            .post(format!("{}/partner/v1/reports", self.base))
-            .header("content-type", "application/json")
-            .body(report::to_bytes(signed))
-            .send();
-        let mut response = sent.await.map_err(|_| Away)?;
-        if response.status().is_server_error() || response.status() == StatusCode::TOO_MANY_REQUESTS {
+        let uri: Uri = format!("{}/partner/v1/reports", self.base).parse().map_err(|_| Away)?;
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", HeaderValue::from_static("application/json"));
+        let fetched = self.client.fetch(Method::POST, &uri, headers, report::to_bytes(signed), BODY_MAX).await;
+        let (status, _, body) = fetched.map_err(|_| Away)?;
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             return Err(Away);
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|_| Away)? {
-            body.extend_from_slice(&chunk);
-            if body.len() > BODY_MAX {
-                return Err(Away);
-            }
         }
         // A refusal is a problem document with `result` and `reason` among its members.
         serde_json::from_slice(&body).map_err(|_| Away)

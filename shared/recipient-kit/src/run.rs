@@ -47,7 +47,7 @@ pub fn over_webhook(
     verifier: Verifier,
 ) -> io::Result<Running> {
     let address = listener.local_addr()?;
-    let reports = HttpDesk::new(desk).map_err(io::Error::other)?;
+    let reports = HttpDesk::new(desk)?;
     let router = http::router(contractor.clone(), verifier);
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {

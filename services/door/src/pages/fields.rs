@@ -6,7 +6,7 @@ use crate::{
     request::{FieldError, max},
     texts::Texts,
 };
-use contracts::{Capacity, Kind, Scope, Track};
+use contracts::{Capacity, Kind, Language, Scope, Track};
 
 /// How a field is filled in.
 pub enum Control {
@@ -48,7 +48,9 @@ impl Field {
     /// The id of what the error summary leads to: the first choice of a group, or the field.
     pub fn target(&self) -> String {
         match &self.control {
-            Control::Choice(choices) => choices.first().map_or(self.id.clone(), |(value, _)| format!("{}-{value}", self.id)),
+            Control::Choice(choices) => {
+                choices.first().map_or(self.id.clone(), |(value, _)| format!("{}-{value}", self.id))
+            }
             _ => self.id.clone(),
         }
     }
@@ -83,7 +85,8 @@ impl Builder<'_> {
     pub fn sections(&self) -> Vec<Section> {
         let mut request = Vec::new();
         if self.kind == Kind::ProvisionStop {
-            request.push(self.choice("scope", Scope::ALL.iter().rev().map(|s| s.as_str()), "scope", "both"));
+            let scopes = [Scope::Both, Scope::Anonymised, Scope::Pseudonymised];
+            request.push(self.choice("scope", scopes.iter().map(|s| s.as_str()), "scope", "both"));
         }
         request.push(self.field("hospitals", false, max::HOSPITALS * (max::HOSPITAL + 2), Control::Lines(3)));
         request.push(self.field("words", false, max::WORDS, Control::Lines(5)));
@@ -108,7 +111,8 @@ impl Builder<'_> {
         let line = |kind, auto, mode| Control::Line(kind, auto, mode);
         let mut fields = vec![
             field("name", true, max::NAME, line("text", "name", "")),
-            field("kana", person, max::NAME, line("text", "off", "")),
+            // A name in Latin letters has no reading, and on the English page most have one.
+            field("kana", person && self.w.language == Language::Ja, max::NAME, line("text", "off", "")),
             field("birth_date", person, 100, line("text", "off", "")),
         ];
         if person {

@@ -1,6 +1,10 @@
 //! Home, the form, and the receipt.
 
-use super::{Frame, Shared, error_page, fields::{Builder, Control, Section}, language, page, parameter};
+use super::{
+    Frame, Shared, error_page,
+    fields::{Builder, Control, Section},
+    language, page, parameter,
+};
 use crate::{
     api::bad_body,
     derive::IdempotencyKey,
@@ -12,11 +16,12 @@ use crate::{
 use askama::Template;
 use axum::{
     Form,
-    extract::{State, rejection::FormRejection},
+    extract::{ConnectInfo, State, rejection::FormRejection},
     http::{HeaderMap, StatusCode, Uri},
     response::Response,
 };
 use contracts::{Channel, Kind, Language};
+use std::net::SocketAddr;
 
 /// The kinds that have a form; the others come by the API, by post or by telephone.
 const WITH_FORM: &[Kind] = &[Kind::ProvisionStop, Kind::Disclosure];
@@ -53,7 +58,7 @@ struct FormPage<'a> {
 /// `/requests/new?kind=…`: an empty form.
 pub async fn form(State(door): Shared, uri: Uri, headers: HeaderMap) -> Response {
     let language = language(&uri, &headers);
-    let Some(kind) = parameter(&uri, "kind").and_then(|word| with_form(word)) else {
+    let Some(kind) = parameter(&uri, "kind").and_then(with_form) else {
         return error_page(&door, language, &Problem::new(StatusCode::NOT_FOUND, "no-such-page"));
     };
     let empty = Fields::new(Vec::new());
@@ -79,7 +84,11 @@ fn show(
     let token = typed.get("token").parse().ok().filter(|_: &IdempotencyKey| notice.is_empty()).unwrap_or(fresh);
     let title = w.of("kind-page", &format!("{kind}.title"));
     let form = FormPage {
-        f: Frame { w, title, path: if errors.is_empty() { format!("/requests/new?kind={kind}&") } else { String::new() } },
+        f: Frame {
+            w,
+            title,
+            path: if errors.is_empty() { format!("/requests/new?kind={kind}&") } else { String::new() },
+        },
         kind,
         token: token.as_str(),
         sections: Builder { w, typed, errors, kind }.sections(),
@@ -100,6 +109,7 @@ struct ReceiptPage<'a> {
 /// `POST /requests/new`: the receipt, or the form again with what is wrong.
 pub async fn send(
     State(door): Shared,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     uri: Uri,
     headers: HeaderMap,
     body: Result<Form<Vec<(String, String)>>, FormRejection>,
@@ -122,7 +132,7 @@ pub async fn send(
         return error_page(&door, language, &Problem::new(StatusCode::BAD_REQUEST, "key-missing"));
     };
     let w = door.texts.of_language(language);
-    match door.file(&key, &typed.digest_bytes(), request, Channel::Web).await {
+    match door.file(door.client(peer, &headers), &key, &typed.digest_bytes(), request, Channel::Web).await {
         Ok(receipt) => {
             let f = Frame { w, title: w.t("receipt.title"), path: String::new() };
             page(StatusCode::CREATED, language, &ReceiptPage { f, receipt: &receipt })

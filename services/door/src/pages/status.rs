@@ -56,7 +56,7 @@ impl StatusPage<'_> {
     }
     fn ground(&self, code: &Code) -> String {
         let words = self.f.w.of("ground", code.as_str());
-        if words.is_empty() { code.as_str().to_owned() } else { words.to_owned() }
+        if words.is_empty() { self.f.w.article(code.as_str()) } else { words.to_owned() }
     }
     fn ended(&self, ended: &EndedAs) -> &str {
         self.f.w.of("ended", ended.as_str())

@@ -4,9 +4,7 @@ use super::{
     input::Author,
     state::{Quote, Request},
 };
-use contracts::{
-    ChangeId, ChargeId, Code, DecisionOutcome, EndedAs, EntryId, StaffId, Step, Timestamp, payment::Yen,
-};
+use contracts::{ChangeId, ChargeId, Code, DecisionOutcome, EndedAs, EntryId, StaffId, Step, Timestamp, payment::Yen};
 use serde::{Deserialize, Serialize};
 
 /// What did happen. Facts are noted with the speaker's time; `Asked…` are the case's own commands.

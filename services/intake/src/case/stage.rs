@@ -27,12 +27,9 @@ pub fn stage(state: &State, calendar: &Calendar) -> Option<Stage> {
             let due_at = if paused { None } else { clocks::service_due(file, calendar) };
             Some(Stage { step, since, due_at, suit_from: clocks::suit_from(file, calendar) })
         }
-        State::Ended { file, at, .. } => Some(Stage {
-            step: Step::Ended,
-            since: *at,
-            due_at: None,
-            suit_from: clocks::suit_from(file, calendar),
-        }),
+        State::Ended { file, at, .. } => {
+            Some(Stage { step: Step::Ended, since: *at, due_at: None, suit_from: clocks::suit_from(file, calendar) })
+        }
         State::Absent | State::Erasing { .. } | State::Erased { .. } => None,
     }
 }

@@ -48,7 +48,9 @@ impl Document {
         let mut picked = Map::new();
         for field in fields {
             let acting = match field {
-                PersonField::Mail => self.0.get(PersonField::Representative.as_str()).and_then(|r| r.get(field.as_str())),
+                PersonField::Mail => {
+                    self.0.get(PersonField::Representative.as_str()).and_then(|r| r.get(field.as_str()))
+                }
                 _ => None,
             };
             if let Some(value) = acting.or_else(|| self.0.get(field.as_str())) {
@@ -71,9 +73,8 @@ impl Document {
 }
 
 fn party_tags(party: &Map<String, Value>, index: &BlindIndex) -> Vec<(IndexField, BlindTag)> {
-    let text = |field: PersonField| {
-        party.get(field.as_str()).and_then(Value::as_str).map(|s| Personal::new(s.to_owned()))
-    };
+    let text =
+        |field: PersonField| party.get(field.as_str()).and_then(Value::as_str).map(|s| Personal::new(s.to_owned()));
     let kana = text(PersonField::Kana);
     let both = kana.as_ref().zip(text(PersonField::BirthDate));
     [
@@ -134,7 +135,7 @@ pub(crate) mod tests {
         let json = serde_json::json!({
             "case": CaseId(Uuid::from_u128(7)),
             "receipt_number": contracts::ReceiptNumber::from_random([3; 16]),
-            "code_key": [9; 32],
+            "code_key": vec![9; 32],
             "kind": kind, "capacity": "parent", "scope": null, "channel": "web", "language": "ja",
             "received_at": "2026-06-01T01:00:00Z",
             "person": {

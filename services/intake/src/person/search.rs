@@ -9,13 +9,12 @@ use contracts::{
 };
 use privacy::{BlindTag, FoldError, IndexField, Personal, Purpose};
 
-/// The additional data of a sealed search term.
-pub const TERM_PLACE: &[u8] = b"req.intake.search";
 /// Cases in an answer.
 const FOUND_MAX: i64 = 100;
 
 impl Persons {
-    /// Answers. What cannot be searched by (another field, an empty term, a term that is not sealed to the desk) finds
+    /// Answers. The term is sealed to the desk's key with the 16 bytes of the member of staff's id as additional data, so that
+    /// nobody else can ask with it. What cannot be searched by (another field, an empty term, a term that is not sealed to the desk) finds
     /// nothing.
     ///
     /// The term of `birth-date` is the kana and the date with a line break between them: a birth date alone has too few
@@ -38,7 +37,9 @@ impl Persons {
             granted: true,
         };
         store::write_audit(self.bus.db(), audit).await?;
-        let Ok(opened) = self.key().open(TERM_PLACE, &asked.term.0) else { return Ok(FoundCases { cases: vec![] }) };
+        let Ok(opened) = self.key().open(asked.staff.0.as_bytes(), &asked.term.0) else {
+            return Ok(FoundCases { cases: vec![] });
+        };
         let term = opened.text().map_err(unavailable)?;
         let Some((field, tag)) = self.tag(asked.field, &term) else { return Ok(FoundCases { cases: vec![] }) };
         let cases = store::find_cases(self.bus.db(), field, tag, FOUND_MAX).await?;

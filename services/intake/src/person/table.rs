@@ -103,7 +103,9 @@ mod tests {
     #[test]
     fn each_purpose_has_one_asker_and_one_bad_field_spoils_the_whole() {
         let fields = [PersonField::Name];
-        assert!(allowed(Kind::Disclosure, DisclosePurpose::VerifyIdentity, Service::Identity, &fields, false).is_some());
+        assert!(
+            allowed(Kind::Disclosure, DisclosePurpose::VerifyIdentity, Service::Identity, &fields, false).is_some()
+        );
         for asker in Service::ALL.iter().filter(|s| **s != Service::Identity) {
             assert_eq!(allowed(Kind::Disclosure, DisclosePurpose::VerifyIdentity, *asker, &fields, true), None);
         }

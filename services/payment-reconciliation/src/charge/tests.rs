@@ -25,21 +25,21 @@ fn ask() -> Ask {
         reference: reference::from_random([7; 16]),
         due_on: date(2026, 12, 18),
         settled_on: date(2026, 12, 21),
-        ordered_at: at(10),
+        ordered: 10,
     }
 }
 fn paid_on(day: Date) -> Input {
     Input::Match { line: line(1), amount: Yen(4_000), paid_on: day, at: at(20) }
 }
 fn ended(ended_as: EndedAs) -> Input {
-    Input::CaseEnded { case: case(), ended_as, at: at(25) }
+    Input::CaseEnded { case: case(), ended_as, ended: 25, at: at(25) }
 }
 
 fn states() -> Vec<(&'static str, State)> {
     let ask = ask();
     vec![
         ("unknown", State::Unknown),
-        ("closed", State::Closed { case: case(), ended_at: at(12) }),
+        ("closed", State::Closed { case: case(), ended: 12 }),
         ("requested", State::Requested { ask: ask.clone() }),
         ("paid", State::Paid { ask: ask.clone(), line: line(1), paid_on: date(2026, 11, 20) }),
         ("earned", State::Earned { ask: ask.clone(), line: line(1) }),
@@ -53,12 +53,18 @@ fn inputs() -> Vec<(&'static str, Input)> {
         ("ask", Input::Ask { ask: ask(), at: at(11) }),
         ("ask for more", Input::Ask { ask: Ask { amount: Yen(5_000), ..ask() }, at: at(11) }),
         ("ask by another case", Input::Ask { ask: Ask { case: CaseId(uuid(2)), ..ask() }, at: at(11) }),
-        ("ask after the end", Input::Ask { ask: Ask { ordered_at: at(13), ..ask() }, at: at(13) }),
+        ("ask after the end", Input::Ask { ask: Ask { ordered: 13, ..ask() }, at: at(13) }),
         ("ask for nothing", Input::AskForNothing),
         ("decided", ended(EndedAs::Decided)),
         ("withdrawn", ended(EndedAs::Withdrawn)),
-        ("ended in an earlier round", Input::CaseEnded { case: case(), ended_as: EndedAs::Decided, at: at(9) }),
-        ("another case ended", Input::CaseEnded { case: CaseId(uuid(2)), ended_as: EndedAs::Decided, at: at(25) }),
+        (
+            "ended in an earlier round",
+            Input::CaseEnded { case: case(), ended_as: EndedAs::Decided, ended: 9, at: at(9) },
+        ),
+        (
+            "another case ended",
+            Input::CaseEnded { case: CaseId(uuid(2)), ended_as: EndedAs::Decided, ended: 25, at: at(25) },
+        ),
         ("match in time", paid_on(date(2026, 12, 18))),
         ("match late", paid_on(date(2026, 12, 19))),
         ("match short", Input::Match { line: line(1), amount: Yen(3_999), paid_on: date(2026, 11, 20), at: at(20) }),

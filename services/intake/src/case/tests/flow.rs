@@ -9,8 +9,7 @@ fn a_disclosure_asks_for_identity_and_fee_side_by_side_and_then_for_the_answer()
         let mut story = Story::of(Kind::Disclosure);
         assert_eq!(story.new_words(), ["CaseOpened", "VerifyIdentity", "RequestFee", "CaseProgressed"]);
         assert_eq!(story.status(), "verifying");
-        let (one, two) =
-            if first_paid { (fee_paid(1, 5), confirmed(6)) } else { (confirmed(5), fee_paid(1, 6)) };
+        let (one, two) = if first_paid { (fee_paid(1, 5), confirmed(6)) } else { (confirmed(5), fee_paid(1, 6)) };
         let mut story = story.hears(fee_requested(1, 1)).hears(one);
         assert_eq!(story.status(), if first_paid { "verifying" } else { "awaiting-fee" });
         assert!(!story.new_words().contains(&"PrepareAnswer"));
@@ -48,12 +47,14 @@ fn a_stop_blocks_at_once_becomes_final_on_confirmation_and_ends_with_the_last_re
     assert_eq!(story.new_words(), ["CaseOpened", "PlaceBlock", "VerifyIdentity", "CaseProgressed"]);
     let mut story = story.hears(placed(1, 1)).hears(confirmed(5));
     assert_eq!(story.new_words(), ["EnterStop", "CaseProgressed"]);
-    let Some(Message::EnterStop(stop)) = Case::announce(id().0, &story.state, &story.history[5]).pop() else {
-        panic!("{:?}", story.history)
+    let asked = story.history.iter().find(|event| matches!(event, Event::AskedToStop { .. })).unwrap();
+    let Some(Message::EnterStop(stop)) = Case::announce(id().0, &story.state, asked).pop() else {
+        panic!("no command")
     };
     assert_eq!((stop.measure, stop.scope, stop.entry), (contracts::Measure::Stop, Scope::Anonymised, entry(1)));
     assert_eq!(story.status(), "propagating");
-    let story = story.hears(stop_entered(1, 6)).hears(fanned_out(1, 6)).hears(settled(1, 0, 7)).hears(settled(1, 1, 8));
+    assert_eq!(story.feed(&Input::Fact(stop_entered(1, 6))), Verdict::Already, "it holds since the provisional block");
+    let story = story.hears(fanned_out(1, 6)).hears(settled(1, 0, 7)).hears(settled(1, 1, 8));
     assert_eq!(story.status(), "propagating", "only the register says when all is done");
     let mut story = story.hears(stop_confirmed(1, 8));
     assert_eq!(story.new_words(), ["CaseEnded", "CaseProgressed"]);
@@ -137,6 +138,7 @@ fn an_unpaid_case_lapses_and_a_revival_asks_again_under_another_name() {
     assert_eq!(story.new_words(), ["RequestFee", "CaseProgressed"], "identity is proved already");
     assert!(story.history.contains(&Event::AskedForFee { charge: charge(2) }));
     assert_eq!(story.status(), "awaiting-fee");
+    assert_eq!(stage(&story.state, Calendar::embedded()).unwrap().since, hours(800), "not since the first round");
     assert_eq!(story.feed(&Input::Fact(expired(1, 700))), Verdict::Already, "the old charge is of no consequence");
     let story = story.hears(fee_paid(2, 900));
     assert_eq!(story.status(), "answering");

@@ -21,7 +21,10 @@ fn lives() -> Vec<(Kind, Vec<Fact>)> {
         (Kind::ThirdPartyRecords, vec![confirmed(5), fee_requested(1, 1), fee_paid(1, 2), decided(Full, 9)]),
         (Kind::PurposeNotice, vec![deficient(5, "no-photo"), fee_requested(1, 2), confirmed(9), expired(1, 700)]),
         (Kind::Disclosure, vec![rejected(9), fee_requested(1, 2), expired(1, 700)]),
-        (Kind::Disclosure, vec![fee_requested(1, 2), expired(1, 700), fee_paid(1, 701), confirmed(8), decided(Full, 800)]),
+        (
+            Kind::Disclosure,
+            vec![fee_requested(1, 2), expired(1, 700), fee_paid(1, 701), confirmed(8), decided(Full, 800)],
+        ),
         (Kind::Correction, vec![deficient(5, "no-photo"), confirmed(9), decided(Full, 10)]),
         (
             Kind::ProvisionStop,
@@ -51,6 +54,10 @@ fn lives() -> Vec<(Kind, Vec<Fact>)> {
         ),
         (Kind::ProvisionStop, vec![placed(1, 1), deficient(3, "no-photo"), rejected(4), lifted(1, 5)]),
         (Kind::Complaint, vec![decided(Full, 4)]),
+        // Three letters and no answer yet; a letter that crossed the confirmation.
+        (Kind::Correction, vec![deficient(5, "too-old"), deficient(30, "no-photo"), deficient(60, "blurred")]),
+        (Kind::Suspension, vec![deficient(12, "no-photo"), confirmed(9), deficient(2, "too-old")]),
+        (Kind::Suspension, vec![deficient(12, "no-photo"), confirmed(9)]),
     ]
 }
 
@@ -94,7 +101,7 @@ fn a_life_in_any_order() -> impl Strategy<Value = (Kind, Vec<Fact>, Vec<Input>)>
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn any_order_of_hearing_ends_in_the_same_state((kind, facts, shuffled) in a_life_in_any_order()) {
@@ -107,7 +114,7 @@ proptest! {
     #[test]
     fn folding_the_history_gives_the_state_and_it_survives_its_json(
         kind in prop::sample::select(Kind::ALL.to_vec()),
-        picks in prop::collection::vec(any::<prop::sample::Index>(), 0..60),
+        picks in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
     ) {
         let mut story = Story::of(kind);
         for pick in picks {
@@ -137,7 +144,7 @@ proptest! {
     #[test]
     fn a_final_stop_is_never_lifted(
         kind in prop::sample::select(vec![Kind::ProvisionStop, Kind::Deletion]),
-        picks in prop::collection::vec(any::<prop::sample::Index>(), 0..60),
+        picks in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
     ) {
         let mut story = Story::of(kind);
         for pick in picks {

@@ -31,7 +31,10 @@ pub fn states() -> Vec<(&'static str, Story)> {
         ("stop-lapsed", lapse(Story::of(Kind::ProvisionStop).hears(deficient(10, "no-photo")))),
         ("complaint-answering", Story::of(Kind::Complaint)),
         ("erasing", Story::of(Kind::Disclosure).then(withdraw(15)).then(erase(16))),
-        ("erased", Story::of(Kind::Disclosure).then(withdraw(15)).then(erase(16)).then(Input::KeyDestroyed { at: hours(17) })),
+        (
+            "erased",
+            Story::of(Kind::Disclosure).then(withdraw(15)).then(erase(16)).then(Input::KeyDestroyed { at: hours(17) }),
+        ),
     ]
 }
 
@@ -90,7 +93,11 @@ fn every_input_in_every_state_has_the_verdict_that_is_written_down() {
         .filter(|(now, then)| now != then)
         .map(|(now, then)| format!("is      {now}\nwritten {then}"))
         .collect();
-    assert!(wrong.is_empty() && table.lines().count() == written.lines().count(), "{}\n\nall:\n{table}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty() && table.lines().count() == written.lines().count(),
+        "{}\n\nall:\n{table}",
+        wrong.join("\n")
+    );
 }
 
 #[test]

@@ -100,5 +100,8 @@ fn periods_of_law_come_from_the_calendar() {
     assert_eq!(last_day(day, &rules::SUPPLY_RECORD_BATCH, calendar), Date::constant(2029, 6, 9));
     let story = Story::of(Kind::Disclosure);
     let file = story.state.file().unwrap();
-    assert_eq!(clocks::suit_day(file, calendar), Some(calendar::over_from(Date::constant(2026, 6, 1), &rules::SUIT, calendar)));
+    assert_eq!(
+        clocks::suit_day(file, calendar),
+        Some(calendar::over_from(Date::constant(2026, 6, 1), &rules::SUIT, calendar))
+    );
 }

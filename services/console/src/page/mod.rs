@@ -1,0 +1,265 @@
+//! The pages: plain HTML, no script. One file per page; this one holds what they have in common.
+
+mod answer;
+mod bank;
+mod case;
+mod cases;
+mod guard;
+mod incidents;
+mod orders;
+mod parked;
+mod recipients;
+mod show;
+mod sign_in;
+mod staff;
+
+use crate::{
+    access::{Access, AccessError, Staff},
+    command::Commands,
+    config::Settings,
+    text::{Lang, Texts},
+};
+use askama::Template;
+use axum::{
+    Router,
+    extract::Request,
+    http::{HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use chassis::{Clock, Db, DbError, http::HttpLimits};
+use contracts::{Date, Timestamp};
+use jiff::tz::TimeZone;
+use privacy::ServiceKey;
+use std::{ops::Deref, sync::Arc};
+
+/// What the pages work with.
+pub struct Inner {
+    /// The read model and the accounts.
+    pub db: Db,
+    /// The clock.
+    pub clock: Clock,
+    /// Accounts and sessions.
+    pub access: Access,
+    /// Orders and questions.
+    pub commands: Commands,
+    /// The key that disclosed values are sealed to.
+    pub key: ServiceKey,
+    /// Times on pages.
+    pub zone: TimeZone,
+    /// Where staff reach the console, without a slash at the end.
+    pub base_url: String,
+}
+
+/// The same, cheap to clone.
+#[derive(Clone)]
+pub struct App(pub Arc<Inner>);
+
+impl Deref for App {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl App {
+    /// Whether browsers reach it over TLS.
+    pub fn is_https(&self) -> bool {
+        self.base_url.starts_with("https://")
+    }
+    /// The session cookie's name: with TLS, the prefix by which browsers bind it to this host.
+    pub fn session_cookie(&self) -> &'static str {
+        if self.is_https() { "__Host-madoguchi-session" } else { "madoguchi-session" }
+    }
+    /// The cookie that the sign-in form's token is made of.
+    pub fn visit_cookie(&self) -> &'static str {
+        if self.is_https() { "__Host-madoguchi-visit" } else { "madoguchi-visit" }
+    }
+    /// A `Set-Cookie` value; empty text ends the cookie.
+    pub fn cookie(&self, name: &str, value: &str) -> HeaderValue {
+        let end = if value.is_empty() { "; Max-Age=0" } else { "" };
+        let secure = if self.is_https() { "; Secure" } else { "" };
+        // Names are ours, values are base64url: always a header value.
+        HeaderValue::from_str(&format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{end}"))
+            .unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+}
+
+/// What every page shows around its own content.
+pub struct Page {
+    /// Language.
+    pub lang: Lang,
+    /// Who is signed in.
+    pub staff: Option<Staff>,
+    /// The token that forms carry.
+    pub csrf: String,
+    /// Where the language links lead.
+    pub path: String,
+    /// The part of the console that this page belongs to.
+    pub section: &'static str,
+    zone: TimeZone,
+}
+
+impl Page {
+    /// Its words.
+    pub fn texts(&self) -> &'static Texts {
+        self.lang.texts()
+    }
+    /// The text of a key.
+    pub fn t<'a>(&self, key: &'a str) -> &'a str {
+        let texts: &'static Texts = self.lang.texts();
+        texts.t(key)
+    }
+    /// The words of a code.
+    pub fn word(&self, group: &str, code: &str) -> String {
+        self.texts().word(group, code)
+    }
+    /// Date and time in the console's zone.
+    pub fn when(&self, at: &Timestamp) -> String {
+        at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+    }
+    /// With seconds, for timelines.
+    pub fn exactly(&self, at: &Timestamp) -> String {
+        at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    }
+    /// A day.
+    pub fn day(&self, at: &Date) -> String {
+        at.to_string()
+    }
+    /// Thousands apart: `4,000`.
+    pub fn yen(&self, amount: &i64) -> String {
+        let digits = amount.unsigned_abs().to_string();
+        let mut out = String::from(if *amount < 0 { "-" } else { "" });
+        for (i, c) in digits.chars().enumerate() {
+            if i > 0 && (digits.len() - i) % 3 == 0 {
+                out.push(',');
+            }
+            out.push(c);
+        }
+        out
+    }
+    /// Whether the reader may manage accounts.
+    pub fn is_administrator(&self) -> bool {
+        self.staff.as_ref().is_some_and(|s| s.administrator)
+    }
+}
+
+/// A page as a response.
+pub fn html(status: StatusCode, template: impl Template) -> Response {
+    match template.render() {
+        Ok(body) => (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], body).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be made");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// Something behind the page failed; nothing was done.
+#[derive(Debug, thiserror::Error)]
+pub enum Oops {
+    /// The database.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// Accounts.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+}
+
+impl From<sqlx::Error> for Oops {
+    fn from(e: sqlx::Error) -> Self {
+        Self::Db(e.into())
+    }
+}
+
+#[derive(Template)]
+#[template(path = "oops.html")]
+struct OopsPage;
+
+impl IntoResponse for Oops {
+    fn into_response(self) -> Response {
+        tracing::error!(error = %self, "a page could not be made");
+        html(StatusCode::SERVICE_UNAVAILABLE, OopsPage)
+    }
+}
+
+/// What a handler gives back.
+pub type Answer = Result<Response, Oops>;
+
+/// The router with its limits. Bank files have a limit of their own.
+pub fn router(app: App, settings: &Settings) -> Router {
+    let timeout_seconds = settings.timeout_seconds;
+    let pages = Router::new()
+        .route("/", get(|| async { axum::response::Redirect::to("/cases") }))
+        .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/link/{token}", get(sign_in::link_form).post(sign_in::use_link))
+        .route("/cases", get(cases::list))
+        .route("/cases/search", post(cases::search))
+        .route("/cases/{case}", get(case::page))
+        .route("/cases/{case}/show", post(show::personal))
+        .route("/cases/{case}/history/{service}", get(show::history))
+        .route("/cases/{case}/order/{order}", post(orders::order))
+        .route("/bank", get(bank::page))
+        .route("/recipients", get(recipients::page).post(recipients::register))
+        .route("/parked", get(parked::page))
+        .route("/parked/{service}/{choice}", post(parked::choose))
+        .route("/incidents", get(incidents::page))
+        .route("/staff", get(staff::page).post(staff::add))
+        .route("/staff/{staff}/{what}", post(staff::change))
+        .route("/assets/console.css", get(css))
+        .route("/assets/icon.svg", get(icon))
+        .fallback(guard::not_found)
+        .with_state(app.clone());
+    let pages = chassis::http::limited(pages, HttpLimits { body_max: settings.body_max, timeout_seconds });
+    let upload = Router::new()
+        .route("/bank/import", post(bank::import))
+        .layer(axum::extract::DefaultBodyLimit::disable())
+        .with_state(app.clone());
+    // The file, and the few bytes of form around it.
+    let body_max = crate::command::STATEMENT_MAX + 64 * 1024;
+    let upload = chassis::http::limited(upload, HttpLimits { body_max, timeout_seconds });
+    let https = app.is_https();
+    pages.merge(upload).layer(middleware::from_fn(move |request, next| headers(https, request, next)))
+}
+
+const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// Headers of every response, and the language cookie where `?lang=` chose one.
+async fn headers(https: bool, request: Request, next: Next) -> Response {
+    let lang = guard::query_lang(request.uri().query().unwrap_or_default());
+    let asset = request.uri().path().starts_with("/assets/");
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    headers.insert("permissions-policy", HeaderValue::from_static("camera=(), microphone=(), geolocation=()"));
+    let keep = if asset { "public, max-age=3600" } else { "no-store" };
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
+    if https {
+        headers.insert(
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=31536000; includeSubDomains"),
+        );
+    }
+    if let Some(lang) = lang {
+        let secure = if https { "; Secure" } else { "" };
+        let cookie = format!("madoguchi-lang={}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax{secure}", lang.tag());
+        if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+            headers.append(header::SET_COOKIE, cookie);
+        }
+    }
+    response
+}
+
+async fn css() -> Response {
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("../../assets/console.css")).into_response()
+}
+
+async fn icon() -> Response {
+    ([(header::CONTENT_TYPE, "image/svg+xml")], include_str!("../../assets/icon.svg")).into_response()
+}

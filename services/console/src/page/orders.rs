@@ -1,0 +1,144 @@
+//! The orders of one case's page. A form becomes one command; the service that obeys decides, and its answer is shown.
+
+use super::{Answer, App, answer::{self, Next}, guard::{Fields, Signed, not_found_for}};
+use crate::command::{By, CommandError, Commands};
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+};
+use contracts::{CaseId, Code, DecisionOutcome, StaffId, request::StaffReply};
+
+/// What a form asks for, read and complete.
+#[derive(Debug, PartialEq)]
+pub enum Order {
+    /// 本人確認.
+    ConfirmIdentity(Vec<Code>),
+    /// 補正依頼.
+    AskForCompletion(Vec<Code>),
+    /// 確認不能.
+    RejectIdentity(Vec<Code>),
+    /// 決定: outcome, ground, reasons in words.
+    Decide(DecisionOutcome, Code, Option<String>),
+    /// 取下げ.
+    Withdraw,
+    /// 失効の取消し.
+    Revive,
+    /// 消去.
+    Erase,
+}
+
+/// Why a form is no order: the key of its sentence.
+#[derive(Debug, PartialEq)]
+pub enum NotAnOrder {
+    /// No such order.
+    Unknown,
+    /// What is missing.
+    Missing(&'static str),
+}
+
+impl Order {
+    /// Reads a form; pure.
+    pub fn read(name: &str, fields: &Fields) -> Result<Self, NotAnOrder> {
+        let some = |codes: Vec<Code>, word| if codes.is_empty() { Err(NotAnOrder::Missing(word)) } else { Ok(codes) };
+        match name {
+            "confirm-identity" => some(fields.codes("papers"), "papers-none").map(Self::ConfirmIdentity),
+            "ask-for-completion" => some(fields.codes("reasons"), "reasons-none").map(Self::AskForCompletion),
+            "reject-identity" => some(fields.codes("reasons"), "reasons-none").map(Self::RejectIdentity),
+            "decide" => {
+                let outcome = fields.parsed("outcome").ok_or(NotAnOrder::Missing("outcome-none"))?;
+                let ground = fields.parsed("ground").ok_or(NotAnOrder::Missing("ground-none"))?;
+                Ok(Self::Decide(outcome, ground, fields.get("reasons").map(str::to_owned)))
+            }
+            "withdraw" => Ok(Self::Withdraw),
+            "revive" => Ok(Self::Revive),
+            // It cannot be taken back, so it needs a second sign.
+            "erase" => match fields.get("sure") {
+                Some("yes") => Ok(Self::Erase),
+                _ => Err(NotAnOrder::Missing("erase-not-sure")),
+            },
+            _ => Err(NotAnOrder::Unknown),
+        }
+    }
+
+    async fn send(self, commands: &Commands, by: By<'_>, case: CaseId) -> Result<StaffReply, CommandError> {
+        match self {
+            Self::ConfirmIdentity(papers) => commands.confirm_identity(by, case, papers).await,
+            Self::AskForCompletion(reasons) => commands.ask_for_completion(by, case, reasons).await,
+            Self::RejectIdentity(reasons) => commands.reject_identity(by, case, reasons).await,
+            Self::Decide(outcome, ground, reasons) => commands.decide(by, case, outcome, ground, reasons.as_deref()).await,
+            Self::Withdraw => commands.withdraw(by, case).await,
+            Self::Revive => commands.revive(by, case).await,
+            Self::Erase => commands.erase(by, case).await,
+        }
+    }
+}
+
+/// Who, why and token of a form; the error is the key of its sentence.
+pub fn by<'a>(staff: StaffId, fields: &'a Fields) -> Result<By<'a>, &'static str> {
+    let token = fields.token().ok_or("token-none")?;
+    let why = fields.get("why").ok_or("why-none")?;
+    Ok(By { staff, why, token })
+}
+
+/// POST /cases/{case}/order/{order}
+pub async fn order(
+    State(app): State<App>,
+    Path((case, name)): Path<(CaseId, String)>,
+    Signed { who, fields }: Signed,
+) -> Answer {
+    let next = Next { section: "cases", path: format!("/cases/{case}"), words: "answer.to-case" };
+    let wrong = |word, next| Ok(answer::refused_at(&who, &app, StatusCode::UNPROCESSABLE_ENTITY, word, next));
+    let order = match Order::read(&name, &fields) {
+        Ok(order) => order,
+        Err(NotAnOrder::Missing(word)) => return wrong(word, next),
+        Err(NotAnOrder::Unknown) => return Ok(not_found_for(&who, &app)),
+    };
+    let by = match by(who.staff.id, &fields) {
+        Ok(by) => by,
+        Err(word) => return wrong(word, next),
+    };
+    let reply = order.send(&app.commands, by, case).await;
+    let again = Some((format!("/cases/{case}/order/{name}"), fields.clone()));
+    Ok(answer::answer(&who, &app, next, reply, again))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(pairs: &[(&str, &str)]) -> Fields {
+        Fields(pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())
+    }
+
+    #[test]
+    fn a_form_is_an_order_only_when_it_is_complete() {
+        let ticked = fields(&[("papers", "drivers-licence"), ("papers", "Not A Code")]);
+        assert_eq!(
+            Order::read("confirm-identity", &ticked),
+            Ok(Order::ConfirmIdentity(vec![Code::of("drivers-licence")]))
+        );
+        assert_eq!(Order::read("confirm-identity", &fields(&[])), Err(NotAnOrder::Missing("papers-none")));
+        assert_eq!(Order::read("reject-identity", &fields(&[])), Err(NotAnOrder::Missing("reasons-none")));
+        let decided = fields(&[("outcome", "partial"), ("ground", "appi-33-2-1"), ("reasons", " a ")]);
+        assert_eq!(
+            Order::read("decide", &decided),
+            Ok(Order::Decide(DecisionOutcome::Partial, Code::of("appi-33-2-1"), Some("a".into())))
+        );
+        assert_eq!(Order::read("decide", &fields(&[("outcome", "x")])), Err(NotAnOrder::Missing("outcome-none")));
+        assert_eq!(Order::read("decide", &fields(&[("outcome", "full")])), Err(NotAnOrder::Missing("ground-none")));
+        assert_eq!(Order::read("erase", &fields(&[])), Err(NotAnOrder::Missing("erase-not-sure")));
+        assert_eq!(Order::read("erase", &fields(&[("sure", "yes")])), Ok(Order::Erase));
+        assert_eq!(Order::read("close", &fields(&[])), Err(NotAnOrder::Unknown));
+    }
+
+    #[test]
+    fn every_order_says_why() {
+        let token = contracts::Uuid::now_v7();
+        let text = token.to_string();
+        assert_eq!(by(StaffId::default(), &fields(&[("token", &text), ("why", "  ")])).err(), Some("why-none"));
+        assert_eq!(by(StaffId::default(), &fields(&[("token", "1"), ("why", "x")])).err(), Some("token-none"));
+        let form = fields(&[("token", &text), ("why", "asked by letter")]);
+        let by = by(StaffId::default(), &form).unwrap();
+        assert_eq!((by.token, by.why), (token, "asked by letter"));
+    }
+}

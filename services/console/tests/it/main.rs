@@ -1,0 +1,12 @@
+//! The console on a real PostgreSQL and a real nats-server, over HTTP. Neighbours are the other end of the wire: facts are
+//! published, and orders answered, with the credentials and keys that the house gives those services.
+
+mod bank;
+mod desk;
+mod orders;
+mod personal;
+mod pages;
+mod read_model;
+mod sign_in;
+mod story;
+mod zz_look;

@@ -1,0 +1,8 @@
+//! The door on a real listener, before a real PostgreSQL and a real nats-server. The test plays the desk: it holds the
+//! secret half of the key that hatches are sealed to.
+
+mod api;
+mod desk;
+mod pages;
+mod status;
+mod tray;

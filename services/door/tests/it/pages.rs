@@ -1,0 +1,203 @@
+use crate::desk::{Answer, Desk, MARKER};
+use contracts::Channel;
+use privacy_seal::filing::Filing;
+use std::collections::BTreeSet;
+
+const FORM: &[(&str, &str)] = &[
+    ("kind", "provision-stop"),
+    ("capacity", "person"),
+    ("scope", "both"),
+    ("person-name", "標識 花子"),
+    ("person-kana", "ひょうしき はなこ"),
+    ("person-birth_date", "昭和55年4月1日"),
+    ("person-sex", "female"),
+    ("person-address", "東京都標識区1-2-3"),
+    ("hospitals", "標識病院\r\n第二標識病院"),
+];
+
+fn with<'a>(token: &'a str, changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let mut fields = vec![("token", token)];
+    fields.extend(FORM.iter().filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name)));
+    fields.extend_from_slice(changes);
+    fields
+}
+
+/// What holds of every page: a language, one heading of the first rank, no script, labels for fields, links that lead somewhere.
+fn is_well_made(page: &Answer, language: &str) {
+    let html = &page.text;
+    assert!(html.contains(&format!("<html lang=\"{language}\">")), "{html}");
+    assert_eq!(html.matches("<h1>").count(), 1);
+    assert_eq!(html.matches("<main ").count(), 1);
+    assert!(!html.contains("<script") && !html.contains(" style="), "{html}");
+    for event in [" onclick=", " onload=", " onsubmit=", " onchange=", " onerror="] {
+        assert!(!html.contains(event), "{event}");
+    }
+    let after = |mark: &str| -> BTreeSet<String> {
+        html.split(mark).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+    };
+    let ids = after(" id=\"");
+    assert_eq!(ids.len(), html.matches(" id=\"").count(), "ids are there once");
+    for reference in after(" href=\"#").into_iter().chain(after(" for=\"")) {
+        assert!(ids.contains(&reference), "#{reference}");
+    }
+    for list in after("aria-describedby=\"").into_iter().chain(after("aria-labelledby=\"")) {
+        for id in list.split(' ') {
+            assert!(ids.contains(id), "{id}");
+        }
+    }
+    let labelled = after(" for=\"");
+    for field in html.split("<input ").skip(1).chain(html.split("<textarea ").skip(1)) {
+        let tag = field.split('>').next().unwrap();
+        if !tag.contains("type=\"hidden\"") {
+            let id = tag.split("id=\"").nth(1).unwrap().split('"').next().unwrap();
+            assert!(labelled.contains(id), "no label for {id}");
+        }
+    }
+    let csp = page.header("content-security-policy");
+    assert!(csp.starts_with("default-src 'none'") && csp.contains("frame-ancestors 'none'"));
+    assert_eq!(page.header("cache-control"), "no-store");
+    assert_eq!(page.header("referrer-policy"), "no-referrer");
+    assert_eq!(page.header("x-content-type-options"), "nosniff");
+    assert_eq!(page.header("set-cookie"), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_is_well_made_in_both_languages() {
+    let desk = Desk::start(&[]).await;
+    for path in ["/", "/requests/new?kind=provision-stop", "/requests/new?kind=disclosure", "/status"] {
+        for (language, words) in [("ja", "医療情報の請求窓口"), ("en", "Medical data request desk")] {
+            let page = desk.page(path, language).await;
+            assert_eq!(page.status, 200);
+            is_well_made(&page, language);
+            assert!(page.text.contains(words));
+        }
+        let sign = if path.contains('?') { '&' } else { '?' };
+        is_well_made(&desk.page(&format!("{path}{sign}lang=en"), "ja").await, "en");
+    }
+    let nothing = desk.page("/nothing", "en").await;
+    assert_eq!(nothing.status, 404);
+    is_well_made(&nothing, "en");
+    for kind in ["complaint", "x", "%3Cscript%3E"] {
+        assert_eq!(desk.page(&format!("/requests/new?kind={kind}"), "ja").await.status, 404, "{kind}");
+    }
+    let style = desk.page("/assets/door.css", "ja").await;
+    assert!(style.header("content-type").starts_with("text/css"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_to_be_known_stands_before_the_first_field() {
+    let desk = Desk::start(&[]).await;
+    let page = desk.page("/requests/new?kind=disclosure", "ja").await;
+    let before = page.text.split("<form ").next().unwrap();
+    for words in ["4,000円", "本人確認書類", "個人情報を使う目的", "2〜4週間", "マイナンバー"]
+    {
+        assert!(before.contains(words), "{words}");
+    }
+    assert!(desk.page("/requests/new?kind=provision-stop", "ja").await.text.contains("病院に直接言う"));
+    assert!(!page.text.contains("capacity-bereaved"), "the bereaved have no disclosure");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_with_errors_comes_back_with_what_was_typed() {
+    let desk = Desk::start(&[]).await;
+    let token = desk.page("/requests/new?kind=provision-stop", "ja").await.hidden("token");
+    let typed = "<script>alert(1)</script>";
+    let fields = with(
+        &token,
+        &[("person-birth_date", "2999-01-01"), ("person-address", ""), ("words", typed), ("person-kana", "Hanako")],
+    );
+    let page = desk.send_form("/requests/new?lang=ja", &fields).await;
+    assert_eq!(page.status, 422);
+    is_well_made(&page, "ja");
+    for link in ["#person-birth_date", "#person-address", "#person-kana"] {
+        assert!(page.text.contains(&format!("href=\"{link}\"")), "{link}");
+    }
+    assert!(page.text.contains("標識 花子") && page.text.contains("2999-01-01") && page.text.contains("第二標識病院"));
+    assert!(page.text.contains("&#60;script&#62;"), "escaped");
+    assert!(page.text.contains("<title>誤り: "));
+    assert_eq!(page.hidden("token"), token, "nothing was filed under it");
+    assert_eq!(desk.count("filing").await, 0);
+
+    let somebody = with(&token, &[("representative-name", "標識 太郎")]);
+    let page = desk.send_form("/requests/new?lang=en", &somebody).await;
+    is_well_made(&page, "en");
+    assert!(page.text.contains("class=\"show-representative\"") && page.text.contains("href=\"#capacity-person\""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_sent_twice_is_one_filing_and_one_receipt() {
+    let desk = Desk::start(&[]).await;
+    let token = desk.page("/requests/new?kind=provision-stop", "ja").await.hidden("token");
+    let first = desk.send_form("/requests/new?lang=ja", &with(&token, &[])).await;
+    assert_eq!(first.status, 201, "{}", first.text);
+    is_well_made(&first, "ja");
+    let again = desk.send_form("/requests/new?lang=ja", &with(&token, &[])).await;
+    assert_eq!(first.text, again.text);
+    let opened = desk.open().await;
+    let [(_, Filing::Request(request))] = &opened[..] else { panic!("one request") };
+    assert_eq!(request.channel, Channel::Web);
+    assert_eq!(request.person.kana, "ヒョウシキ\u{3000}ハナコ");
+    assert_eq!(request.hospitals, ["標識病院", "第二標識病院"]);
+    assert!(first.text.contains(&request.receipt_number.to_string()));
+    assert!(!first.text.contains(MARKER), "the receipt can be left on a table");
+
+    // Changed and sent again: the first stands, and a new token lets the person decide.
+    let changed = desk.send_form("/requests/new?lang=ja", &with(&token, &[("words", "more")])).await;
+    assert_eq!(changed.status, 422);
+    assert!(changed.text.contains("もう送られています"));
+    let fresh = changed.hidden("token");
+    assert_ne!(fresh, token);
+    assert_eq!(desk.send_form("/requests/new?lang=ja", &with(&fresh, &[("words", "more")])).await.status, 201);
+    assert_eq!(desk.count("filing").await, 2);
+
+    let no_token = desk.send_form("/requests/new?lang=ja", FORM).await;
+    assert_eq!(no_token.status, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_page_and_the_way_back() {
+    let desk = Desk::start(&[]).await;
+    let token = desk.page("/requests/new?kind=provision-stop", "en").await.hidden("token");
+    let receipt = desk.send_form("/requests/new?lang=en", &with(&token, &[])).await;
+    let codes: Vec<_> = receipt.text.split("<code>").skip(1).map(|rest| rest.split('<').next().unwrap()).collect();
+    let [number, code] = codes[..] else { panic!("number and code") };
+
+    let page = desk.send_form("/status?lang=en", &[("receipt_number", number), ("access_code", code)]).await;
+    assert_eq!(page.status, 200);
+    is_well_made(&page, "en");
+    assert!(page.text.contains("<strong>Received</strong>"));
+    let sure = desk.send_form("/status/withdrawal?lang=en", &[("receipt_number", number), ("access_code", code)]).await;
+    is_well_made(&sure, "en");
+    assert_eq!(desk.count("filing").await, 1, "asked first");
+    let fields = [("receipt_number", number), ("access_code", code), ("confirm", "yes")];
+    let done = desk.send_form("/status/withdrawal?lang=en", &fields).await;
+    is_well_made(&done, "en");
+    assert!(done.text.contains("We have received your withdrawal"));
+    assert_eq!(desk.count("filing").await, 2);
+
+    let slip = desk.send_form("/status?lang=en", &[("receipt_number", "M-0"), ("access_code", "x")]).await;
+    assert_eq!(slip.status, 422);
+    is_well_made(&slip, "en");
+    let wrong =
+        desk.send_form("/status?lang=en", &[("receipt_number", number), ("access_code", "0000000000000000")]).await;
+    assert_eq!(wrong.status, 404);
+    is_well_made(&wrong, "en");
+    assert!(!wrong.text.contains(code));
+    for page in [&page, &sure, &done, &slip, &wrong] {
+        for address in page.text.split("href=\"").skip(1).chain(page.text.split("action=\"").skip(1)) {
+            let address = address.split('"').next().unwrap();
+            assert!(!address.contains(number) && !address.contains(code), "{address}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oversized_and_foreign_forms_are_refused_as_pages() {
+    let desk = Desk::start(&[]).await;
+    let big = "x".repeat(70_000);
+    let page = desk.send_form("/requests/new?lang=en", &[("kind", "disclosure"), ("words", &big)]).await;
+    assert_eq!(page.status, 413);
+    is_well_made(&page, "en");
+    let json = Answer::of(desk.http.post(format!("{}/requests/new", desk.base)).json(&serde_json::json!({}))).await;
+    assert_eq!(json.status, 400);
+}

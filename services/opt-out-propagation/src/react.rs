@@ -1,0 +1,77 @@
+//! What this service does with what it hears: message in → machine and input.
+
+use crate::{
+    entry::{self, Entry},
+    person::Register,
+};
+use async_trait::async_trait;
+use chassis::{Cause, Clock, HandleError, Heard, Hears, Home, Reaction};
+use contracts::{ChangeId, Message, Uuid};
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// The reactions.
+pub struct React {
+    /// Entries.
+    pub entries: Home<Entry>,
+    /// The personal part.
+    pub register: Arc<Register>,
+    /// The clock.
+    pub clock: Clock,
+    /// Wakes the fan-out.
+    pub fan_out: Arc<Notify>,
+}
+
+impl React {
+    async fn feed(&self, id: Uuid, heard: Arc<Heard>, input: entry::Input) -> Result<Reaction, HandleError> {
+        Ok(self.entries.handle(id, Cause::Message(heard), input).await?.into())
+    }
+}
+
+#[async_trait]
+impl Hears for React {
+    async fn hear(&self, heard: Arc<Heard>) -> Result<Reaction, HandleError> {
+        let (cause, at) = (heard.envelope.id.0, self.clock.now());
+        match heard.message.clone() {
+            Message::PlaceBlock(m) => {
+                // The personal part first: a block that nobody can find blocks nothing.
+                if let Err(reaction) = self.register.enter(m.case, m.entry, cause).await? {
+                    return Ok(reaction);
+                }
+                let input = entry::Input::PlaceBlock { case: m.case, scope: m.scope, received_at: m.received_at, at };
+                self.feed(m.entry.0, heard, input).await
+            }
+            Message::EnterStop(m) => {
+                // Again: verification may have corrected what was stated at filing.
+                if let Err(reaction) = self.register.enter(m.case, m.entry, cause).await? {
+                    return Ok(reaction);
+                }
+                let change = ChangeId::derived(m.entry.0, "stop");
+                let input = entry::Input::EnterStop {
+                    case: m.case,
+                    scope: m.scope,
+                    measure: m.measure,
+                    received_at: m.received_at,
+                    change,
+                    at,
+                };
+                let reaction = self.feed(m.entry.0, heard, input).await?;
+                self.fan_out.notify_one();
+                Ok(reaction)
+            }
+            Message::LiftProvisionalBlock(m) => {
+                self.feed(m.entry.0, heard, entry::Input::LiftProvisionalBlock { at }).await
+            }
+            Message::ChangeFannedOut(m) => {
+                let instructions = m.instructions.into_iter().collect();
+                let input = entry::Input::FannedOut { change: m.change, instructions, at };
+                self.feed(m.entry.0, heard, input).await
+            }
+            Message::InstructionSettled(m) => {
+                let input = entry::Input::InstructionSettled { instruction: m.instruction, at };
+                self.feed(m.entry.0, heard, input).await
+            }
+            _ => Ok(Reaction::Ignored),
+        }
+    }
+}

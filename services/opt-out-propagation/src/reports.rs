@@ -1,0 +1,244 @@
+//! 報告 coming in, by whatever transport: verify, keep the bytes, feed the instruction, answer.
+//!
+//! The cause of what follows is a hash of recipient, instruction, stage and bytes: a repeat finds its row and gets the same
+//! answer. What does not verify moves nothing, is answered with its reason, and is stated as a fact, once per bytes and at
+//! most so many a minute per recipient: nobody may fill our history by sending rubbish.
+
+use crate::{
+    instruction::{Input, Instruction},
+    receipt::{self, Issued},
+    recipients::{self, By, Found},
+    refusal::{Refusal, Refused},
+};
+use chassis::{Bus, Cause, DbError, HandleError, Home, Outcome, telemetry};
+use contracts::{
+    Code, Digest, RecipientId, Timestamp, Uuid,
+    recipient::{Report, ReportAnswer, ReportStage},
+};
+use futures::StreamExt;
+use jiff_sqlx::ToSqlx;
+use recipient_kit::{digest_of, report};
+use sha2::{Digest as _, Sha256};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::sync::Semaphore;
+
+/// Reports looked at at the same time.
+const AT_ONCE: usize = 32;
+/// Facts about refused reports per recipient and minute.
+const REFUSALS_A_MINUTE: u32 = 30;
+
+/// Who brought a report.
+#[derive(Clone, Copy, Debug)]
+pub enum Brought<'a> {
+    /// A NATS account: the server vouches for it.
+    ByAccount(&'a str),
+    /// HTTP: only the signature says who.
+    BySignature,
+}
+
+/// Takes reports.
+pub struct Reports {
+    bus: Arc<Bus>,
+    instructions: Home<Instruction>,
+    refusals: Home<Refusal>,
+    /// Recipient → (minute, facts in it).
+    rate: Mutex<HashMap<RecipientId, (i64, u32)>>,
+}
+
+impl Reports {
+    /// Puts the parts together.
+    pub fn new(bus: Arc<Bus>, instructions: Home<Instruction>, refusals: Home<Refusal>) -> Self {
+        Self { bus, instructions, refusals, rate: Mutex::default() }
+    }
+
+    /// One report, one answer.
+    pub async fn take(&self, bytes: &[u8], brought: Brought<'_>) -> ReportAnswer {
+        match self.try_take(bytes, brought).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                telemetry::count("madoguchi.reports", "unavailable");
+                tracing::error!(%error, "a report could not be looked at");
+                ReportAnswer::Unavailable
+            }
+        }
+    }
+
+    async fn try_take(&self, bytes: &[u8], brought: Brought<'_>) -> Result<ReportAnswer, HandleError> {
+        let pool = self.bus.db().pool();
+        let signed = report::parse(bytes);
+        let from: Option<Found> = match (&brought, &signed) {
+            (Brought::ByAccount(account), _) => recipients::find(pool, By::Account(account)).await?,
+            (Brought::BySignature, Ok(signed)) => {
+                let mut found = None;
+                for key in report::claimed_keys(signed) {
+                    found = recipients::find(pool, By::Key(key)).await?;
+                    if found.is_some() {
+                        break;
+                    }
+                }
+                found
+            }
+            (Brought::BySignature, Err(_)) => None,
+        };
+        let Some(from) = from else {
+            // Nobody we know: an answer, and no fact about anybody.
+            telemetry::count("madoguchi.reports", "stranger");
+            let reason = signed.err().map_or(Code::of("unknown-key"), |e| e.code());
+            return Ok(ReportAnswer::Refused { reason });
+        };
+        let checked = match signed {
+            Err(error) => Err(error.code()),
+            Ok(signed) => match receipt::authentic(&signed, from.recipient, &from.keys) {
+                Err(refused) => Err(refused.code()),
+                Ok(report) => {
+                    let issued = self.issued(&report).await?;
+                    receipt::fits(&report, issued).map(|()| report).map_err(receipt::Refused::code)
+                }
+            },
+        };
+        match checked {
+            Ok(report) => self.accept(bytes, report).await,
+            Err(reason) => self.refuse(bytes, from.recipient, reason).await,
+        }
+    }
+
+    async fn issued(&self, report: &Report) -> Result<Option<Issued>, DbError> {
+        let row: Option<(Uuid, Vec<u8>)> =
+            sqlx::query_as("select recipient, digest from delivery where instruction = $1")
+                .bind(report.instruction.0)
+                .fetch_optional(self.bus.db().pool())
+                .await?;
+        Ok(row.and_then(|(recipient, digest)| {
+            Some(Issued { recipient: RecipientId(recipient), digest: Digest(digest.try_into().ok()?) })
+        }))
+    }
+
+    async fn accept(&self, bytes: &[u8], report: Report) -> Result<ReportAnswer, HandleError> {
+        let (cause, at) = (cause(&report, bytes), self.bus.clock().now());
+        self.keep(cause, &report, bytes, at).await?;
+        let input = Input::ReportVerified { stage: report.stage.clone(), report: digest_of(bytes), at };
+        let outcome = self.instructions.handle(report.instruction.0, Cause::Person(cause), input).await?;
+        match outcome {
+            Outcome::Done { .. } | Outcome::Already { .. } | Outcome::Seen { .. } => {
+                telemetry::count("madoguchi.reports", "accepted");
+                Ok(ReportAnswer::Accepted { instruction: report.instruction })
+            }
+            Outcome::Refused(why) => self.refuse(bytes, report.recipient, why.into()).await,
+            // An instruction whose delivery exists has its machine: both were born in one transaction.
+            Outcome::TooEarly => self.refuse(bytes, report.recipient, Code::of("unknown-instruction")).await,
+            Outcome::Later | Outcome::Parked | Outcome::Behind => Ok(ReportAnswer::Unavailable),
+        }
+    }
+
+    /// The raw bytes, before anything moves: evidence that can be shown to others.
+    async fn keep(&self, cause: Uuid, report: &Report, bytes: &[u8], at: Timestamp) -> Result<(), DbError> {
+        let (recipient, instruction, body) = (report.recipient.0, report.instruction.0, bytes.to_vec());
+        let stage = stage_word(&report.stage);
+        self.bus
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "insert into report (cause, recipient, instruction, stage, body, at) values ($1, $2, $3, $4, $5, $6)
+                         on conflict (cause) do nothing",
+                    )
+                    .bind(cause)
+                    .bind(recipient)
+                    .bind(instruction)
+                    .bind(stage)
+                    .bind(body)
+                    .bind(at.to_sqlx())
+                    .execute(tx)
+                    .await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    async fn refuse(&self, bytes: &[u8], recipient: RecipientId, reason: Code) -> Result<ReportAnswer, HandleError> {
+        let at = self.bus.clock().now();
+        telemetry::count("madoguchi.reports", "refused");
+        tracing::warn!(%recipient, %reason, "a report was refused");
+        if self.may_state(recipient, at) {
+            let id = Uuid::new_v5(&recipient.0, &digest_of(bytes).0);
+            let refused = Refused { recipient, reason: reason.clone(), at };
+            self.refusals.handle(id, Cause::Person(id), Some(refused)).await?;
+        }
+        Ok(ReportAnswer::Refused { reason })
+    }
+
+    fn may_state(&self, recipient: RecipientId, at: Timestamp) -> bool {
+        let minute = at.as_second() / 60;
+        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        let (current, count) = rate.entry(recipient).or_insert((minute, 0));
+        if *current != minute {
+            (*current, *count) = (minute, 0);
+        }
+        *count += 1;
+        *count <= REFUSALS_A_MINUTE
+    }
+
+    /// Answers `report.<account>.v1` until the process stops. Token 2 is put there by the server itself
+    /// (`account_token_position`), so it says who it is.
+    pub async fn serve_nats(self: Arc<Self>) {
+        let stop = self.bus.stopping();
+        let at_once = Arc::new(Semaphore::new(AT_ONCE));
+        loop {
+            let subscribed = self.bus.nats().queue_subscribe("report.*.v1", "optout".into()).await;
+            if let Ok(mut requests) = subscribed {
+                let _ = self.bus.nats().flush().await;
+                loop {
+                    let next = tokio::select! { n = requests.next() => n, () = stop.asked() => return };
+                    let Some(message) = next else { break };
+                    let Ok(permit) = at_once.clone().acquire_owned().await else { return };
+                    let this = self.clone();
+                    tokio::spawn(async move {
+                        this.answer_one(message).await;
+                        drop(permit);
+                    });
+                }
+            }
+            if stop.pause(Duration::from_millis(500)).await {
+                return;
+            }
+        }
+    }
+
+    async fn answer_one(&self, message: async_nats::Message) {
+        let Some(reply) = message.reply.clone() else { return };
+        let account = message.subject.split('.').nth(1).unwrap_or_default();
+        let answer = self.take(&message.payload, Brought::ByAccount(account)).await;
+        let bytes = serde_json::to_vec(&answer).unwrap_or_default();
+        if self.bus.nats().publish(reply, bytes.into()).await.is_err() {
+            // It is sent again and gets the same answer.
+            tracing::warn!("an answer to a report could not be sent");
+        }
+    }
+}
+
+fn stage_word(stage: &ReportStage) -> &'static str {
+    match stage {
+        ReportStage::Received => "received",
+        ReportStage::Reported { outcome, .. } => outcome.as_str(),
+    }
+}
+
+/// The same report, the same cause, for ever.
+fn cause(report: &Report, bytes: &[u8]) -> Uuid {
+    let hash = Sha256::new()
+        .chain_update(b"madoguchi report v1")
+        .chain_update(report.recipient.0)
+        .chain_update(report.instruction.0)
+        .chain_update(stage_word(&report.stage))
+        .chain_update(b"\0")
+        .chain_update(bytes)
+        .finalize();
+    let mut id = [0; 16];
+    id.copy_from_slice(&hash[..16]);
+    uuid::Builder::from_custom_bytes(id).into_uuid()
+}
