@@ -19,7 +19,7 @@ impl Drop for Desk {
     }
 }
 
-fn start(data: &Path, ready: &Path) -> anyhow::Result<(Desk, f64)> {
+async fn start(data: &Path, ready: &Path) -> anyhow::Result<(Desk, f64)> {
     let _ = std::fs::remove_file(ready);
     let begun = Instant::now();
     let child = Command::new(std::env::current_exe()?)
@@ -34,7 +34,7 @@ fn start(data: &Path, ready: &Path) -> anyhow::Result<(Desk, f64)> {
     while !ready.exists() {
         ensure!(desk.0.try_wait()?.is_none(), "the desk ended before it was ready");
         ensure!(begun.elapsed() < Duration::from_secs(120), "the desk was not ready within two minutes");
-        std::thread::sleep(Duration::from_millis(5));
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Ok((desk, begun.elapsed().as_secs_f64()))
 }
@@ -51,12 +51,12 @@ pub async fn run() -> anyhow::Result<()> {
     servers::Binaries::resolve(servers::Mode::Fetch, &|t| eprintln!("{t}")).await?;
     let folder = tempfile::Builder::new().prefix("madoguchi-bench").permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir()?;
     let (data, ready) = (folder.path().join("data"), folder.path().join("ready.json"));
-    let (desk, without_data) = start(&data, &ready)?;
+    let (desk, without_data) = start(&data, &ready).await?;
     drop(desk);
     let mut with_data = vec![];
     let mut resident = 0.0;
     for _ in 0..5 {
-        let (desk, seconds) = start(&data, &ready)?;
+        let (desk, seconds) = start(&data, &ready).await?;
         with_data.push(seconds);
         tokio::time::sleep(Duration::from_secs(5)).await;
         resident = resident_mib(desk.0.id())?;

@@ -17,15 +17,17 @@ pub async fn looked(
     let fields: Vec<&'static str> = fields.iter().map(|f| f.as_str()).collect();
     db.write(move |tx| {
         Box::pin(async move {
-            sqlx::query("insert into view_audit (id, staff, case_id, purpose, fields, at) values ($1, $2, $3, $4, $5, $6)")
-                .bind(id)
-                .bind(staff.0)
-                .bind(case.map(|c| c.0))
-                .bind(purpose)
-                .bind(fields)
-                .bind(at.to_sqlx())
-                .execute(tx)
-                .await?;
+            sqlx::query(
+                "insert into view_audit (id, staff, case_id, purpose, fields, at) values ($1, $2, $3, $4, $5, $6)",
+            )
+            .bind(id)
+            .bind(staff.0)
+            .bind(case.map(|c| c.0))
+            .bind(purpose)
+            .bind(fields)
+            .bind(at.to_sqlx())
+            .execute(tx)
+            .await?;
             Ok(id)
         })
     })

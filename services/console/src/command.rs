@@ -48,7 +48,9 @@ pub enum CommandError {
     #[error("the service {} does not answer; nothing is known to be done; try again", .0.token())]
     Away(Service),
     /// The steward does not answer, or refuses the key.
-    #[error("the steward does not answer or refuses the user's public key; nothing was registered; check the key, then try again")]
+    #[error(
+        "the steward does not answer or refuses the user's public key; nothing was registered; check the key, then try again"
+    )]
     Steward,
     /// The reply is from another version of the program.
     #[error("the reply of the service {} cannot be read: is it of the same version?", .0.token())]
@@ -152,17 +154,32 @@ impl Commands {
     }
 
     /// 本人確認: the papers prove it.
-    pub async fn confirm_identity(&self, by: By<'_>, case: CaseId, papers: Vec<Code>) -> Result<StaffReply, CommandError> {
+    pub async fn confirm_identity(
+        &self,
+        by: By<'_>,
+        case: CaseId,
+        papers: Vec<Code>,
+    ) -> Result<StaffReply, CommandError> {
         self.order("order confirm-identity", by, ConfirmIdentity { case, papers }).await
     }
 
     /// 補正依頼: papers are missing.
-    pub async fn ask_for_completion(&self, by: By<'_>, case: CaseId, reasons: Vec<Code>) -> Result<StaffReply, CommandError> {
+    pub async fn ask_for_completion(
+        &self,
+        by: By<'_>,
+        case: CaseId,
+        reasons: Vec<Code>,
+    ) -> Result<StaffReply, CommandError> {
         self.order("order ask-for-completion", by, AskForCompletion { case, reasons }).await
     }
 
     /// 確認不能: not the person, or nobody who may act.
-    pub async fn reject_identity(&self, by: By<'_>, case: CaseId, reasons: Vec<Code>) -> Result<StaffReply, CommandError> {
+    pub async fn reject_identity(
+        &self,
+        by: By<'_>,
+        case: CaseId,
+        reasons: Vec<Code>,
+    ) -> Result<StaffReply, CommandError> {
         self.order("order reject-identity", by, RejectIdentity { case, reasons }).await
     }
 
@@ -199,7 +216,12 @@ impl Commands {
 
     /// Takes a bank file in: sealed to payment, into the object store, then the order with id and digest. A refused file
     /// is removed again; one that got no reply stays, because payment may be reading it.
-    pub async fn import_statement(&self, by: By<'_>, bytes: Vec<u8>, profile: Code) -> Result<StaffReply, CommandError> {
+    pub async fn import_statement(
+        &self,
+        by: By<'_>,
+        bytes: Vec<u8>,
+        profile: Code,
+    ) -> Result<StaffReply, CommandError> {
         if bytes.is_empty() || bytes.len() > STATEMENT_MAX {
             return Err(CommandError::FileSize);
         }
@@ -283,7 +305,13 @@ impl Commands {
         self.choose(by, service, "drop", id).await
     }
 
-    async fn choose(&self, by: By<'_>, service: Service, verb: &'static str, id: Uuid) -> Result<StaffReply, CommandError> {
+    async fn choose(
+        &self,
+        by: By<'_>,
+        service: Service,
+        verb: &'static str,
+        id: Uuid,
+    ) -> Result<StaffReply, CommandError> {
         let command = self.command(by, service, ParkedChoice { id })?;
         let subject = format!("req.{}.{verb}", service.token());
         repeat(TRIES, service, || self.bus.ask_at(subject.clone(), &command)).await

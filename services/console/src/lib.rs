@@ -3,6 +3,7 @@
 //! Owns accounts and sessions, and a read model made of facts; decides nothing of the trade. See README.md.
 
 pub mod access;
+pub mod accounts;
 pub mod audit;
 pub mod command;
 pub mod config;
@@ -15,7 +16,7 @@ pub mod session;
 pub mod store;
 pub mod text;
 
-pub use access::first_sign_in_link;
+pub use accounts::first_sign_in_link;
 pub use command::{By, CommandError, Commands, NewRecipient};
 pub use config::Settings;
 

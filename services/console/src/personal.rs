@@ -117,8 +117,12 @@ mod tests {
             "representative": {"name": "r", "mail": ""}, "unasked": "x"});
         let got = lines(&values, FIELDS);
         let words: Vec<_> = got.iter().map(|(f, l)| (f.as_str(), l.iter().map(String::as_str).collect())).collect();
-        let expected: Vec<(&str, Vec<&str>)> =
-            vec![("name", vec!["n"]), ("representative", vec!["r"]), ("hospitals", vec!["h1", "h2"]), ("words", vec!["a", "b"])];
+        let expected: Vec<(&str, Vec<&str>)> = vec![
+            ("name", vec!["n"]),
+            ("representative", vec!["r"]),
+            ("hospitals", vec!["h1", "h2"]),
+            ("words", vec!["a", "b"]),
+        ];
         assert_eq!(words, expected);
     }
 }

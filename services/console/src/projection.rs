@@ -355,12 +355,9 @@ pub fn row(message: &Message) -> Option<Row> {
 pub fn case_of(message: &Message) -> Option<CaseId> {
     match (row(message), message) {
         (Some(Row::Case(case)), _)
-        | (
-            Some(
-                Row::Charge(_, case) | Row::Entry(_, case) | Row::Instruction(_, case) | Row::Notice(_, case),
-            ),
-            _,
-        ) => Some(case),
+        | (Some(Row::Charge(_, case) | Row::Entry(_, case) | Row::Instruction(_, case) | Row::Notice(_, case)), _) => {
+            Some(case)
+        }
         (_, Message::ChangeFannedOut(m)) => Some(m.case),
         _ => None,
     }

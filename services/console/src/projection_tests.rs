@@ -1,7 +1,7 @@
 use super::*;
 use contracts::{
-    Capacity, ChangeId, Channel, Code, DecisionOutcome, EndedAs, Kind, Language, NoticeChannel, RecipientId, ReportOutcome,
-    Scope, StaffId, Track,
+    Capacity, ChangeId, Channel, Code, DecisionOutcome, EndedAs, Kind, Language, NoticeChannel, RecipientId,
+    ReportOutcome, Scope, StaffId, Track,
     opt_out::ChangeFannedOut,
     payment::{PaymentReference, Yen},
 };
@@ -24,30 +24,97 @@ fn story() -> Vec<(i64, Message)> {
     let progress = |step, n| CaseProgressed { case, step, since: at(n), due_at: Some(at(n + 9)), suit_from: None };
     let code = |text: &'static str| Code::of(text);
     vec![
-        (16, CaseOpened { case, receipt_number, kind: Kind::Disclosure, track: Track::Appi, capacity: Capacity::Person, channel: Channel::Web, language: Language::Ja, received_at: at(0) }.into()),
+        (
+            16,
+            CaseOpened {
+                case,
+                receipt_number,
+                kind: Kind::Disclosure,
+                track: Track::Appi,
+                capacity: Capacity::Person,
+                channel: Channel::Web,
+                language: Language::Ja,
+                received_at: at(0),
+            }
+            .into(),
+        ),
         (17, progress(Step::Verifying, 0).into()),
         (16, IdentityDeficient { case, at: at(1), reasons: vec![code("photo-id")], due_at: at(99) }.into()),
         (32, IdentityConfirmed { case, at: at(2), by: StaffId(id(9)), rule: code("one-photo") }.into()),
         (32, progress(Step::AwaitingFee, 2).into()),
-        (16, FeeRequested { case, charge, reference: PaymentReference::new("1234567897").unwrap(), amount: Yen(4_000), due_on: "2027-02-01".parse().unwrap(), at: at(1) }.into()),
+        (
+            16,
+            FeeRequested {
+                case,
+                charge,
+                reference: PaymentReference::new("1234567897").unwrap(),
+                amount: Yen(4_000),
+                due_on: "2027-02-01".parse().unwrap(),
+                at: at(1),
+            }
+            .into(),
+        ),
         (32, ChargeExpired { case, charge, at: at(3) }.into()),
-        (48, FeePaid { case, charge, amount: Yen(4_000), paid_on: "2027-02-03".parse().unwrap(), line: contracts::BankLineId(id(8)), at: at(4) }.into()),
+        (
+            48,
+            FeePaid {
+                case,
+                charge,
+                amount: Yen(4_000),
+                paid_on: "2027-02-03".parse().unwrap(),
+                line: contracts::BankLineId(id(8)),
+                at: at(4),
+            }
+            .into(),
+        ),
         (48, CaseEnded { case, ended_as: EndedAs::Lapsed, at: at(3) }.into()),
         (64, progress(Step::Answering, 5).into()),
-        (16, DecisionMade { case, outcome: DecisionOutcome::Full, ground: code("appi-33-2"), by: StaffId(id(9)), at: at(6) }.into()),
+        (
+            16,
+            DecisionMade {
+                case,
+                outcome: DecisionOutcome::Full,
+                ground: code("appi-33-2"),
+                by: StaffId(id(9)),
+                at: at(6),
+            }
+            .into(),
+        ),
         (80, CaseEnded { case, ended_as: EndedAs::Decided, at: at(7) }.into()),
         (16, BlockPlaced { case, entry, provisional: true, effective_at: at(0) }.into()),
         (32, BlockPlaced { case, entry, provisional: false, effective_at: at(0) }.into()),
         (33, StopEntered { case, entry, scope: Scope::Both, effective_at: at(0), at: at(2) }.into()),
         (16, ChangeFannedOut { case, entry, change: ChangeId(id(10)), instructions: vec![i], at: at(2) }.into()),
-        (16, InstructionIssued { case, entry, instruction: i, recipient, position: 1, deadline: at(50), at: at(2) }.into()),
+        (
+            16,
+            InstructionIssued { case, entry, instruction: i, recipient, position: 1, deadline: at(50), at: at(2) }
+                .into(),
+        ),
         (32, InstructionReceived { case, entry, instruction: i, recipient, at: at(3) }.into()),
-        (48, InstructionSettled { case, entry, instruction: i, recipient, outcome: ReportOutcome::PartlyApplied, at: at(4) }.into()),
-        (64, InstructionSettled { case, entry, instruction: i, recipient, outcome: ReportOutcome::Applied, at: at(5) }.into()),
+        (
+            48,
+            InstructionSettled {
+                case,
+                entry,
+                instruction: i,
+                recipient,
+                outcome: ReportOutcome::PartlyApplied,
+                at: at(4),
+            }
+            .into(),
+        ),
+        (
+            64,
+            InstructionSettled { case, entry, instruction: i, recipient, outcome: ReportOutcome::Applied, at: at(5) }
+                .into(),
+        ),
         (80, StopConfirmed { case, entry, recipients: 1, at: at(5) }.into()),
         (16, NoticeFailed { case, notice, text: code("received"), reason: code("smtp-4xx"), at: at(1) }.into()),
         (32, NoticeSent { case, notice, text: code("received"), channel: NoticeChannel::Mail, at: at(2) }.into()),
-        (16, StatementImported { statement: StatementId(id(11)), lines: 3, matched: 2, exceptions: 1, at: at(4) }.into()),
+        (
+            16,
+            StatementImported { statement: StatementId(id(11)), lines: 3, matched: 2, exceptions: 1, at: at(4) }.into(),
+        ),
     ]
 }
 
@@ -106,7 +173,8 @@ fn the_story_ends_where_its_facts_end() {
     assert_eq!(case.identity.get().unwrap().word(), "confirmed");
     assert_eq!(case.due_at(), None, "an ended case is due no more");
 
-    let (mut charge, mut entry, mut instruction) = (ChargeView::default(), EntryView::default(), InstructionView::default());
+    let (mut charge, mut entry, mut instruction) =
+        (ChargeView::default(), EntryView::default(), InstructionView::default());
     for (seq, message) in story() {
         charge.hear(seq, &message);
         entry.hear(seq, &message);
@@ -120,7 +188,14 @@ fn the_story_ends_where_its_facts_end() {
 #[test]
 fn nothing_that_is_heard_is_lost() {
     let mut known: Vec<&str> = story().iter().map(|(_, m)| m.entry().name).collect();
-    known.extend(["CaseErased", "IdentityRejected", "BlockLifted", "InstructionOverdue", "LineUnmatched", "ReportRefused"]);
+    known.extend([
+        "CaseErased",
+        "IdentityRejected",
+        "BlockLifted",
+        "InstructionOverdue",
+        "LineUnmatched",
+        "ReportRefused",
+    ]);
     for entry in contracts::flow::heard_by(contracts::Service::Console) {
         assert!(known.contains(&entry.name), "{} is new: teach it to the projection and to this test", entry.name);
     }

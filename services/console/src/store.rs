@@ -2,7 +2,7 @@
 
 use crate::projection::{self, CaseView, ChargeView, EntryView, InstructionView, NoticeView, Row, StatementView, View};
 use chassis::{DbError, Heard};
-use contracts::{CaseId, Kind, Step, Timestamp, Uuid};
+use contracts::{CaseId, Kind, StatementId, Step, Timestamp, Uuid};
 use jiff_sqlx::ToSqlx;
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool, types::Json};
@@ -36,34 +36,14 @@ pub async fn take(tx: &mut PgConnection, heard: &Heard) -> Result<(), DbError> {
 
 async fn put(tx: &mut PgConnection, row: Row, seq: i64, heard: &Heard) -> Result<(), DbError> {
     match row {
-        Row::Case(case) => {
-            sqlx::query("insert into case_view (id) values ($1) on conflict (id) do nothing")
-                .bind(case.0)
-                .execute(&mut *tx)
-                .await?;
-            let view: CaseView =
-                changed(tx, "select view from case_view where id = $1 for update", case.0, seq, heard).await?;
-            sqlx::query(
-                "update case_view set view = $2, receipt_number = $3, kind = $4, step = $5, received_at = $6, due_at = $7
-                  where id = $1",
-            )
-            .bind(case.0)
-            .bind(Json(&view))
-            .bind(view.opened.get().map(|o| o.receipt_number.to_string()))
-            .bind(view.opened.get().map(|o| o.kind.as_str()))
-            .bind(view.step().map(Step::as_str))
-            .bind(view.opened.get().map(|o| o.received_at.to_sqlx()))
-            .bind(view.due_at().map(|at| at.to_sqlx()))
-            .execute(tx)
-            .await?;
-        }
+        Row::Case(case) => put_case(tx, case, seq, heard).await,
         Row::Charge(id, case) => {
             const SQL: [&str; 3] = [
                 "insert into charge_view (id, case_id) values ($1, $2) on conflict (id) do nothing",
                 "select view from charge_view where id = $1 for update",
                 "update charge_view set view = $2 where id = $1",
             ];
-            put_plain::<ChargeView>(tx, SQL, id.0, case, seq, heard).await?;
+            put_plain::<ChargeView>(tx, SQL, id.0, case, seq, heard).await
         }
         Row::Entry(id, case) => {
             const SQL: [&str; 3] = [
@@ -71,7 +51,7 @@ async fn put(tx: &mut PgConnection, row: Row, seq: i64, heard: &Heard) -> Result
                 "select view from entry_view where id = $1 for update",
                 "update entry_view set view = $2 where id = $1",
             ];
-            put_plain::<EntryView>(tx, SQL, id.0, case, seq, heard).await?;
+            put_plain::<EntryView>(tx, SQL, id.0, case, seq, heard).await
         }
         Row::Instruction(id, case) => {
             const SQL: [&str; 3] = [
@@ -79,7 +59,7 @@ async fn put(tx: &mut PgConnection, row: Row, seq: i64, heard: &Heard) -> Result
                 "select view from instruction_view where id = $1 for update",
                 "update instruction_view set view = $2, settled = ($2::jsonb #> '{settled,value}') <> 'null' where id = $1",
             ];
-            put_plain::<InstructionView>(tx, SQL, id.0, case, seq, heard).await?;
+            put_plain::<InstructionView>(tx, SQL, id.0, case, seq, heard).await
         }
         Row::Notice(id, case) => {
             const SQL: [&str; 3] = [
@@ -87,23 +67,47 @@ async fn put(tx: &mut PgConnection, row: Row, seq: i64, heard: &Heard) -> Result
                 "select view from notice_view where id = $1 for update",
                 "update notice_view set view = $2 where id = $1",
             ];
-            put_plain::<NoticeView>(tx, SQL, id.0, case, seq, heard).await?;
+            put_plain::<NoticeView>(tx, SQL, id.0, case, seq, heard).await
         }
-        Row::Statement(id) => {
-            sqlx::query("insert into statement_view (id) values ($1) on conflict (id) do nothing")
-                .bind(id.0)
-                .execute(&mut *tx)
-                .await?;
-            let view: StatementView =
-                changed(tx, "select view from statement_view where id = $1 for update", id.0, seq, heard).await?;
-            sqlx::query("update statement_view set view = $2, at = $3 where id = $1")
-                .bind(id.0)
-                .bind(Json(&view))
-                .bind(view.imported.get().map(|s| s.at.to_sqlx()))
-                .execute(tx)
-                .await?;
-        }
+        Row::Statement(id) => put_statement(tx, id, seq, heard).await,
     }
+}
+
+async fn put_case(tx: &mut PgConnection, case: CaseId, seq: i64, heard: &Heard) -> Result<(), DbError> {
+    sqlx::query("insert into case_view (id) values ($1) on conflict (id) do nothing")
+        .bind(case.0)
+        .execute(&mut *tx)
+        .await?;
+    let view: CaseView = changed(tx, "select view from case_view where id = $1 for update", case.0, seq, heard).await?;
+    sqlx::query(
+        "update case_view set view = $2, receipt_number = $3, kind = $4, step = $5, received_at = $6, due_at = $7
+          where id = $1",
+    )
+    .bind(case.0)
+    .bind(Json(&view))
+    .bind(view.opened.get().map(|o| o.receipt_number.to_string()))
+    .bind(view.opened.get().map(|o| o.kind.as_str()))
+    .bind(view.step().map(Step::as_str))
+    .bind(view.opened.get().map(|o| o.received_at.to_sqlx()))
+    .bind(view.due_at().map(|at| at.to_sqlx()))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn put_statement(tx: &mut PgConnection, id: StatementId, seq: i64, heard: &Heard) -> Result<(), DbError> {
+    sqlx::query("insert into statement_view (id) values ($1) on conflict (id) do nothing")
+        .bind(id.0)
+        .execute(&mut *tx)
+        .await?;
+    let view: StatementView =
+        changed(tx, "select view from statement_view where id = $1 for update", id.0, seq, heard).await?;
+    sqlx::query("update statement_view set view = $2, at = $3 where id = $1")
+        .bind(id.0)
+        .bind(Json(&view))
+        .bind(view.imported.get().map(|s| s.at.to_sqlx()))
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
@@ -248,8 +252,10 @@ pub async fn list(pool: &PgPool, filter: &Filter) -> Result<(Vec<Listed>, bool),
 
 /// The case with this receipt number.
 pub async fn by_number(pool: &PgPool, number: &str) -> Result<Option<CaseId>, sqlx::Error> {
-    let id: Option<Uuid> =
-        sqlx::query_scalar("select id from case_view where receipt_number = $1").bind(number).fetch_optional(pool).await?;
+    let id: Option<Uuid> = sqlx::query_scalar("select id from case_view where receipt_number = $1")
+        .bind(number)
+        .fetch_optional(pool)
+        .await?;
     Ok(id.map(CaseId))
 }
 
@@ -302,12 +308,11 @@ pub async fn whole(pool: &PgPool, case: CaseId) -> Result<Option<Whole>, sqlx::E
     let view: Option<Json<serde_json::Value>> =
         sqlx::query_scalar("select view from case_view where id = $1").bind(case.0).fetch_optional(pool).await?;
     let Some(view) = view else { return Ok(None) };
-    let counts = sqlx::query_as(
-        "select count(*), count(*) filter (where settled) from instruction_view where case_id = $1",
-    )
-    .bind(case.0)
-    .fetch_one(pool)
-    .await?;
+    let counts =
+        sqlx::query_as("select count(*), count(*) filter (where settled) from instruction_view where case_id = $1")
+            .bind(case.0)
+            .fetch_one(pool)
+            .await?;
     Ok(Some(Whole {
         view: read(view.0)?,
         charges: views(pool, "select id, view from charge_view where case_id = $1 order by id limit $2", case).await?,

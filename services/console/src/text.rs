@@ -76,9 +76,15 @@ impl Texts {
         self.words.get(key).map_or(key, String::as_str)
     }
 
-    /// The words of a code.
+    /// The words of a code. A rule of the document matrix has two parts: `<capacity rule>-by-<person rule>`.
     pub fn word(&self, group: &str, code: &str) -> String {
-        self.words.get(&format!("{group}.{code}")).map_or_else(|| code.to_owned(), Clone::clone)
+        match (self.words.get(&format!("{group}.{code}")), code.split_once("-by-")) {
+            (Some(words), _) => words.clone(),
+            (None, Some((capacity, person))) if group == "rule" => {
+                format!("{} / {}", self.word(group, capacity), self.word(group, person))
+            }
+            (None, _) => code.to_owned(),
+        }
     }
 
     /// The codes of a group with their words, in the order of the file.
@@ -112,7 +118,9 @@ pub fn place(at: &Code) -> Option<(u32, Option<u32>, Option<&str>)> {
     let rest = at.as_str().strip_prefix("record-").or_else(|| at.as_str().strip_prefix("line-"))?;
     let (line, rest) = rest.split_once('-').unwrap_or((rest, ""));
     let line = line.parse().ok()?;
-    let Some(rest) = rest.strip_prefix("column-") else { return Some((line, None, Some(rest).filter(|r| !r.is_empty()))) };
+    let Some(rest) = rest.strip_prefix("column-") else {
+        return Some((line, None, Some(rest).filter(|r| !r.is_empty())));
+    };
     let (column, field) = rest.split_once('-').unwrap_or((rest, ""));
     Some((line, Some(column.parse().ok()?), Some(field).filter(|f| !f.is_empty())))
 }

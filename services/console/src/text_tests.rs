@@ -77,7 +77,8 @@ fn every_word_of_the_closed_lists_has_words() {
 /// The forms offer what the services know: their configuration is read here, and nothing is invented.
 #[test]
 fn forms_offer_the_codes_that_the_services_know() {
-    let read = |path: &str| -> toml::Table { toml::from_str(&std::fs::read_to_string(root().join(path)).unwrap()).unwrap() };
+    let read =
+        |path: &str| -> toml::Table { toml::from_str(&std::fs::read_to_string(root().join(path)).unwrap()).unwrap() };
     let codes = |table: &toml::Table, list: &str| -> BTreeSet<String> {
         table[list].as_array().unwrap().iter().map(|row| row["code"].as_str().unwrap().to_owned()).collect()
     };
@@ -93,6 +94,9 @@ fn forms_offer_the_codes_that_the_services_know() {
         .map(|n| n.as_str().unwrap().to_owned())
         .collect();
     assert!(offered("need").is_superset(&needs), "{:?}", needs.difference(&offered("need")));
+    let rules: BTreeSet<String> = codes(&matrix, "person").union(&codes(&matrix, "capacity")).cloned().collect();
+    assert_eq!(offered("rule"), rules);
+    assert_eq!(EN.word("rule", "parent-by-two-plain"), "Parent / two papers without a photograph");
     assert_eq!(offered("ground"), codes(&read("../fulfilment/src/grounds.toml"), "ground"));
     let profiles = read("../../infra/config/bank.toml");
     let profiles: BTreeSet<String> = profiles["profile"].as_table().unwrap().keys().cloned().collect();
@@ -103,7 +107,10 @@ fn forms_offer_the_codes_that_the_services_know() {
 fn refusals_are_sentences_and_unknown_codes_stand_as_they_are() {
     let code = |text: &str| text.parse::<Code>().unwrap();
     assert_eq!(EN.refusal(&code("missing-photo-id")), "These papers are missing: An identity paper with a photograph");
-    assert_eq!(EN.refusal(&code("not-accepted-health-insurance-card")), "Not accepted on the day of arrival: Health insurance card (until 1 December 2025)");
+    assert_eq!(
+        EN.refusal(&code("not-accepted-health-insurance-card")),
+        "Not accepted on the day of arrival: Health insurance card (until 1 December 2025)"
+    );
     assert_eq!(EN.refusal(&code("brand-new-reason")), "brand-new-reason");
     assert_eq!(JA.word("kind", "brand-new"), "brand-new");
 }

@@ -141,7 +141,7 @@ impl<'a> Story<'a> {
         step(&format!("he is asked for {} yen with the reference {}, due on {}", fee.amount.0, fee.reference.as_str(), fee.due_on));
         story::confirm(&self.commands, self.staff, case).await?;
         step("staff confirmed his identity");
-        let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::get("Asia/Tokyo")?).date();
+        let today = chassis::Clock::system().now().to_zoned(jiff::tz::TimeZone::get("Asia/Tokyo")?).date();
         let file = story::bank_file(fee.reference.as_str(), fee.amount.0, today);
         let by = By::new(self.staff, "bank file of the day");
         story::done(self.commands.import_statement(by, file, Code::of("zengin-01-a")).await?)?;

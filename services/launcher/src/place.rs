@@ -2,8 +2,7 @@
 
 use crate::{KEY_SCHEMAS, ServersFrom, UpArgs, schemas};
 use anyhow::Context;
-use chassis::config::Settings;
-use jiff::Timestamp;
+use chassis::{Clock, config::Settings};
 use nats_auth::{House as Accounts, RootSecret};
 use servers::{Binaries, DataDir, Mode, Nats, NatsJwt, NatsOptions, PgOptions, Postgres};
 use std::{
@@ -110,7 +109,7 @@ impl Place {
                 Accounts::with_operator(RootSecret::load_or_create(&secrets.root())?, seed.trim(), &o.system_account)?
             }
         };
-        secrets.write_creds(&accounts, outside.nats.is_none(), Timestamp::now())?;
+        secrets.write_creds(&accounts, outside.nats.is_none(), Clock::system().now())?;
         let (postgres, nats) = start_servers(args, &outside, &dir, &accounts, progress).await?;
         let admin_url = match (&postgres, &outside.postgres) {
             (Some(ours), _) => ours.superuser_url("postgres"),
@@ -167,7 +166,7 @@ async fn start_servers(
         match outside.nats {
             Some(_) => Ok(None),
             None => {
-                let options = NatsOptions::operator_mode(NatsJwt::of(accounts, Timestamp::now()));
+                let options = NatsOptions::operator_mode(NatsJwt::of(accounts, Clock::system().now()));
                 Nats::start(&binaries, dir, options, progress).await.map(Some)
             }
         }

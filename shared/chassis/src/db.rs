@@ -90,6 +90,7 @@ impl Db {
     {
         let pool = self.pool.clone();
         let task = tokio::spawn(tracing::Instrument::in_current_span(async move {
+            #[allow(clippy::disallowed_methods)] // the task of its own that the ban asks for
             let mut tx = pool.begin().await?;
             let value = work(&mut tx).await?;
             tx.commit().await?;

@@ -182,7 +182,7 @@ impl ExampleContractor {
     /// See [`TakeError`].
     pub async fn take_blocking(self: &Arc<Self>, bytes: Vec<u8>) -> Result<Taken, TakeError> {
         let this = self.clone();
-        tokio::task::spawn_blocking(move || this.take(&bytes, Timestamp::now()))
+        tokio::task::spawn_blocking(move || this.take(&bytes, crate::http::now()))
             .await
             .unwrap_or_else(|e| Err(TakeError::Journal(io::Error::other(e))))
     }

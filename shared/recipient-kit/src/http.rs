@@ -82,7 +82,13 @@ async fn receive(State(at): State<Arc<Endpoint>>, headers: HeaderMap, body: Byte
 
 /// Seconds since 1970.
 pub fn unix_now() -> u64 {
-    jiff::Timestamp::now().as_second().try_into().unwrap_or(0)
+    now().as_second().try_into().unwrap_or(0)
+}
+
+/// The recipient's own clock.
+#[allow(clippy::disallowed_methods)] // a recipient is a system of its own, without the desk's clock
+pub fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
 }
 
 /// The way of reports and of the pull feed over HTTP.

@@ -46,9 +46,9 @@ impl House {
         share_passwords(&secrets);
         let at = make_databases(schemas, key_schemas, &name, &secrets).await;
         let accounts = Accounts::new(RootSecret::load_or_create(&secrets.root()).unwrap());
-        secrets.write_creds(&accounts, true, Timestamp::now()).unwrap();
+        secrets.write_creds(&accounts, true, Clock::system().now()).unwrap();
         let dir = DataDir::open(&folder.join("nats"), &quiet).await.unwrap();
-        let options = NatsOptions::operator_mode(NatsJwt::of(&accounts, Timestamp::now()));
+        let options = NatsOptions::operator_mode(NatsJwt::of(&accounts, Clock::system().now()));
         let nats = Nats::start(binaries().await, &dir, options, &quiet).await.unwrap();
         let mut house = Self { nats, clock, folder, secrets, at, steward: chassis::Stop::new(), _dir: dir };
         // Without a register the steward has no recipients to look at: only a whole house gets one.
@@ -179,6 +179,7 @@ async fn make_databases(schemas: &[Schema<'_>], key_schemas: &[&str], name: &str
     let admin_url = postgres().await.superuser_url("postgres");
     let mut templates = TEMPLATES.lock().await;
     let templates = templates.get_or_insert_default();
+    #[allow(clippy::map_entry)] // the value is made by an async function that may panic
     if !templates.contains_key(&key) {
         let at = Databases { admin_url: admin_url.clone(), data: format!("d{key:016x}"), keys: format!("k{key:016x}") };
         databases(&at, secrets, schemas, key_schemas, false, &|_| {}).await.unwrap_or_else(|e| panic!("{e:#}"));

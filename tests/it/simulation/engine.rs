@@ -336,7 +336,9 @@ impl Run {
         let mut closed = vec![];
         for id in have {
             if mail.outbox.get(id).is_some_and(|r| r.unheard.contains(&hearer)) {
-                mail.reschedule(*id, |row| drop(row.unheard.remove(&hearer)));
+                mail.reschedule(*id, |row| {
+                    row.unheard.remove(&hearer);
+                });
                 closed.push(*id);
             }
         }

@@ -77,13 +77,15 @@ fn said_once(dbs: &BTreeMap<Service, Db>, filed: &[Filed], restored: bool, findi
         let mut said: HashMap<(&str, uuid::Uuid, String), u32> = HashMap::new();
         for row in db.mail.outbox.values() {
             let detail = match &row.said.message {
-                Message::CaseProgressed(p) => format!("{p:?}"),
+                // Provisional at first, final later: two facts.
+                Message::BlockPlaced(b) => b.provisional.to_string(),
                 _ => String::new(),
             };
             *said.entry((row.said.message.entry().name, row.said.envelope.subject, detail)).or_default() += 1;
         }
         for ((name, machine, _), times) in said {
-            // The case goes on from its own state: it says everything once whatever happens to the others.
+            // The case goes on from its own state: it says everything once whatever happens to the others (but where it
+            // stands, each time that changes).
             if times > 1 && name != "CaseProgressed" && (!restored || *service == Service::Intake) {
                 findings.push(format!("{}: {machine} said {name} {times} times", service.token()));
             }

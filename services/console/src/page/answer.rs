@@ -1,10 +1,11 @@
 //! What a service said to an order, in words: done with its figures, refused with its reason and place, or no answer.
 
-use super::{App, Page, guard::{Fields, SignedIn}, html};
-use crate::{
-    command::CommandError,
-    text::place,
+use super::{
+    App, Page,
+    guard::{Fields, SignedIn},
+    html,
 };
+use crate::{command::CommandError, text::place};
 use askama::Template;
 use axum::{http::StatusCode, response::Response};
 use contracts::request::StaffReply;
@@ -42,7 +43,17 @@ pub struct Next {
 fn page(who: &SignedIn, app: &App, next: &Next, title: &str, tone: &'static str, text: String) -> AnswerPage {
     let page = who.page_at(app, next.section, &next.path);
     let (title, words) = (page.t(title).to_owned(), page.t(next.words).to_owned());
-    AnswerPage { title, tone, text, place: None, figures: vec![], next: (next.path.clone(), words), again: None, handed: None, page }
+    AnswerPage {
+        title,
+        tone,
+        text,
+        place: None,
+        figures: vec![],
+        next: (next.path.clone(), words),
+        again: None,
+        handed: None,
+        page,
+    }
 }
 
 /// The answer to an order. `again` is the form's own address and fields, so that it can be sent again unchanged.
@@ -90,7 +101,13 @@ pub fn answer_with(
 }
 
 /// No reply, or nothing could be sent.
-pub fn failed(who: &SignedIn, app: &App, next: Next, error: &CommandError, again: Option<(String, Fields)>) -> Response {
+pub fn failed(
+    who: &SignedIn,
+    app: &App,
+    next: Next,
+    error: &CommandError,
+    again: Option<(String, Fields)>,
+) -> Response {
     let t = who.page(app, "").texts();
     match error {
         CommandError::Away(service) | CommandError::Garbled(service) => {
@@ -106,7 +123,8 @@ pub fn failed(who: &SignedIn, app: &App, next: Next, error: &CommandError, again
             html(StatusCode::SERVICE_UNAVAILABLE, p)
         }
         CommandError::Words { field, max } => {
-            let text = t.t("answer.words").replace("{field}", &t.word("form", field)).replace("{max}", &max.to_string());
+            let text =
+                t.t("answer.words").replace("{field}", &t.word("form", field)).replace("{max}", &max.to_string());
             html(StatusCode::UNPROCESSABLE_ENTITY, page(who, app, &next, "answer.refused", "refused", text))
         }
         CommandError::FileSize => {

@@ -1,12 +1,12 @@
 //! 入出金明細: taking a bank file in, and what was taken in before.
 
-use super::{Answer, App, Page, answer::{self, Next}, guard::{Fields, SignedIn, is_from_here}, html};
-use crate::{
-    command::STATEMENT_MAX,
-    page::orders,
-    projection::StatementView,
-    store,
+use super::{
+    Answer, App, Page,
+    answer::{self, Next},
+    guard::{Fields, SignedIn, is_from_here},
+    html,
 };
+use crate::{command::STATEMENT_MAX, page::orders, projection::StatementView, store};
 use askama::Template;
 use axum::{
     extract::{Multipart, State},

@@ -1,6 +1,10 @@
 //! One case: its figures, its timeline, and the orders that its step allows.
 
-use super::{Answer, App, Page, guard::{SignedIn, no_case}, html};
+use super::{
+    Answer, App, Page,
+    guard::{SignedIn, no_case},
+    html,
+};
 use crate::{
     projection::{Block, ChargeOutcome, ChargeView, EntryView, Identity, InstructionView, NoticeOutcome},
     store::{self, FACTS_MAX, Told, Whole},
@@ -11,9 +15,7 @@ use axum::{
     http::StatusCode,
     response::IntoResponse,
 };
-use contracts::{
-    CaseId, DecisionOutcome, EndedAs, Kind, Service, Step, Timestamp, Uuid, envelope::TraceParent,
-};
+use contracts::{CaseId, DecisionOutcome, EndedAs, Kind, Service, Step, Timestamp, Uuid, envelope::TraceParent};
 use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -45,24 +47,31 @@ fn details(data: &Value, page: &Page, labels: &BTreeMap<Uuid, String>) -> Vec<(S
     let Value::Object(members) = data else { return vec![] };
     let mut out = Vec::new();
     for (key, value) in members {
+        // Said elsewhere on the page, or the fact's own time.
+        if matches!(key.as_str(), "at" | "since" | "receipt_number" | "received_at") {
+            continue;
+        }
         let text = match value {
             Value::String(s) => match s.parse::<Uuid>() {
                 Ok(id) if key == "recipient" => labels.get(&id).cloned().unwrap_or_else(|| short(&id)),
                 Ok(_) => continue,
                 Err(_) => match s.parse::<Timestamp>() {
-                    Ok(_) if key == "at" => continue,
                     Ok(at) => page.when(&at),
                     Err(_) => page.word(group_of(key), s),
                 },
             },
-            Value::Array(all) if all.iter().all(|v| v.as_str().is_some_and(|s| s.parse::<Uuid>().is_ok())) => all.len().to_string(),
+            Value::Array(all) if all.iter().all(|v| v.as_str().is_some_and(|s| s.parse::<Uuid>().is_ok())) => {
+                all.len().to_string()
+            }
             Value::Array(all) => {
                 let words: Vec<String> =
                     all.iter().filter_map(Value::as_str).map(|s| page.word(group_of(key), s)).collect();
                 words.join(page.t("page.comma"))
             }
             Value::Bool(yes) => page.t(if *yes { "page.yes" } else { "page.no" }).to_owned(),
-            Value::Number(n) if key == "amount" => n.as_i64().map_or_else(|| n.to_string(), |n| format!("{} {}", page.yen(&n), page.t("page.yen"))),
+            Value::Number(n) if key == "amount" => {
+                n.as_i64().map_or_else(|| n.to_string(), |n| format!("{} {}", page.yen(&n), page.t("page.yen")))
+            }
             Value::Number(n) => n.to_string(),
             _ => continue,
         };
@@ -130,7 +139,8 @@ impl CasePage {
         self.step() == Some(Step::Answering)
     }
     fn may_revive(&self) -> bool {
-        self.whole.view.ending().is_some_and(|e| e.ended_as == EndedAs::Lapsed) && self.whole.view.erased.get().is_none()
+        self.whole.view.ending().is_some_and(|e| e.ended_as == EndedAs::Lapsed)
+            && self.whole.view.erased.get().is_none()
     }
     fn may_erase(&self) -> bool {
         self.whole.view.ending().is_some() && self.whole.view.erased.get().is_none()
@@ -181,7 +191,7 @@ impl CasePage {
 }
 
 /// Names of the recipients, if opt-out propagation answers soon; the page does not depend on it.
-async fn labels(app: &App) -> BTreeMap<Uuid, String> {
+pub async fn labels(app: &App) -> BTreeMap<Uuid, String> {
     match tokio::time::timeout(LABELS_WAIT, app.commands.recipients()).await {
         Ok(Ok(list)) => list.recipients.into_iter().map(|r| (r.recipient.0, r.label.to_string())).collect(),
         _ => BTreeMap::new(),

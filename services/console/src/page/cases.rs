@@ -1,6 +1,11 @@
 //! The work list: filters, pages, and the searches by receipt number and by a personal value.
 
-use super::{Answer, App, Page, answer::{self, Next}, guard::{Signed, SignedIn}, html};
+use super::{
+    Answer, App, Page,
+    answer::{self, Next},
+    guard::{Signed, SignedIn},
+    html,
+};
 use crate::{
     audit,
     store::{self, Filter, Listed},
@@ -14,8 +19,8 @@ use axum::{
 use contracts::{Kind, PersonField, ReceiptNumber, Step};
 use serde::Deserialize;
 
-/// Which fields cases can be searched by.
-const SEARCHABLE: &[PersonField] = &[PersonField::Name, PersonField::Kana, PersonField::Telephone, PersonField::Mail];
+/// Which fields cases can be searched by: those that intake keeps a blind index of.
+const SEARCHABLE: &[PersonField] = &[PersonField::Name, PersonField::Kana, PersonField::Telephone];
 
 #[derive(Template)]
 #[template(path = "cases.html")]
@@ -95,7 +100,10 @@ pub async fn list(State(app): State<App>, who: SignedIn, Query(asked): Query<Ask
     let page = who.page(&app, "cases");
     let bad_number = bad_number.map(|key| page.t(key).to_owned());
     let now = app.clock.now();
-    Ok(html(StatusCode::OK, CasesPage { page, filter, rows, more, bad_number, searched: false, now, fields: SEARCHABLE }))
+    Ok(html(
+        StatusCode::OK,
+        CasesPage { page, filter, rows, more, bad_number, searched: false, now, fields: SEARCHABLE },
+    ))
 }
 
 /// POST /cases/search: a personal value, so not in an address. Who searched is written down first.
@@ -115,5 +123,8 @@ pub async fn search(State(app): State<App>, Signed { who, fields }: Signed) -> A
     let filter = Filter { only: Some(only), newest: true, page: 1, ..Filter::default() };
     let (rows, more) = store::list(app.db.pool(), &filter).await?;
     let (page, now) = (who.page_at(&app, "cases", "/cases"), app.clock.now());
-    Ok(html(StatusCode::OK, CasesPage { page, filter, rows, more, bad_number: None, searched: true, now, fields: SEARCHABLE }))
+    Ok(html(
+        StatusCode::OK,
+        CasesPage { page, filter, rows, more, bad_number: None, searched: true, now, fields: SEARCHABLE },
+    ))
 }

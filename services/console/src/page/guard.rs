@@ -1,11 +1,7 @@
 //! Who asks: the visitor's language and cookies, the session, and the token that every form must carry.
 
 use super::{App, Oops, Page, answer, html};
-use crate::{
-    access::Staff,
-    session::Token,
-    text::Lang,
-};
+use crate::{access::Staff, session::Token, text::Lang};
 use askama::Template;
 use axum::{
     Form,

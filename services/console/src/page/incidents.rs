@@ -1,6 +1,11 @@
 //! What staff must look at: refused reports, unmatched lines, late recipients, notices that did not go out.
 
-use super::{Answer, App, Page, case::Fact, guard::SignedIn, html};
+use super::{
+    Answer, App, Page,
+    case::{Fact, labels},
+    guard::SignedIn,
+    html,
+};
 use crate::store;
 use askama::Template;
 use axum::{
@@ -31,6 +36,8 @@ pub async fn page(State(app): State<App>, who: SignedIn, Query(asked): Query<Ask
     let number = asked.page.parse().unwrap_or(1).clamp(1, 2_000);
     let (rows, more) = store::incidents(app.db.pool(), number).await?;
     let page = who.page(&app, "incidents");
-    let rows = rows.into_iter().map(|r| Fact::of(r, &page, &BTreeMap::new())).collect();
+    let labels =
+        if rows.iter().any(|r| r.data.get("recipient").is_some()) { labels(&app).await } else { BTreeMap::new() };
+    let rows = rows.into_iter().map(|r| Fact::of(r, &page, &labels)).collect();
     Ok(html(StatusCode::OK, IncidentsPage { page, rows, more, number }))
 }

@@ -224,7 +224,8 @@ pub fn router(app: App, settings: &Settings) -> Router {
     pages.merge(upload).layer(middleware::from_fn(move |request, next| headers(https, request, next)))
 }
 
-const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+const CSP: &str =
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// Headers of every response, and the language cookie where `?lang=` chose one.
 async fn headers(https: bool, request: Request, next: Next) -> Response {
@@ -241,10 +242,8 @@ async fn headers(https: bool, request: Request, next: Next) -> Response {
     let keep = if asset { "public, max-age=3600" } else { "no-store" };
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
     if https {
-        headers.insert(
-            header::STRICT_TRANSPORT_SECURITY,
-            HeaderValue::from_static("max-age=31536000; includeSubDomains"),
-        );
+        headers
+            .insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains"));
     }
     if let Some(lang) = lang {
         let secure = if https { "; Secure" } else { "" };

@@ -1,6 +1,10 @@
 //! The orders of one case's page. A form becomes one command; the service that obeys decides, and its answer is shown.
 
-use super::{Answer, App, answer::{self, Next}, guard::{Fields, Signed, not_found_for}};
+use super::{
+    Answer, App,
+    answer::{self, Next},
+    guard::{Fields, Signed, not_found_for},
+};
 use crate::command::{By, CommandError, Commands};
 use axum::{
     extract::{Path, State},
@@ -65,7 +69,9 @@ impl Order {
             Self::ConfirmIdentity(papers) => commands.confirm_identity(by, case, papers).await,
             Self::AskForCompletion(reasons) => commands.ask_for_completion(by, case, reasons).await,
             Self::RejectIdentity(reasons) => commands.reject_identity(by, case, reasons).await,
-            Self::Decide(outcome, ground, reasons) => commands.decide(by, case, outcome, ground, reasons.as_deref()).await,
+            Self::Decide(outcome, ground, reasons) => {
+                commands.decide(by, case, outcome, ground, reasons.as_deref()).await
+            }
             Self::Withdraw => commands.withdraw(by, case).await,
             Self::Revive => commands.revive(by, case).await,
             Self::Erase => commands.erase(by, case).await,

@@ -1,6 +1,11 @@
 //! 保留: messages that wait for a person, in every service; a person lets them try again or drops them, and says why.
 
-use super::{Answer, App, Page, answer::{self, Next}, guard::{Signed, SignedIn, not_found_for}, html};
+use super::{
+    Answer, App, Page,
+    answer::{self, Next},
+    guard::{Signed, SignedIn, not_found_for},
+    html,
+};
 use crate::page::orders;
 use askama::Template;
 use axum::{

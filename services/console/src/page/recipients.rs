@@ -1,6 +1,11 @@
 //! 通知先: who must be told of a stop, and putting one on the list.
 
-use super::{Answer, App, Page, answer::{self, Next}, guard::{Fields, Signed, SignedIn}, html};
+use super::{
+    Answer, App, Page,
+    answer::{self, Next},
+    guard::{Fields, Signed, SignedIn},
+    html,
+};
 use crate::{
     command::{CommandError, NewRecipient},
     page::orders,
@@ -50,7 +55,9 @@ fn read(fields: &Fields, token: Uuid) -> Result<NewRecipient, &'static str> {
         Some(text) => Some(NatsKey::new(text).filter(|_| text.starts_with('U')).ok_or("nats-user-form")?),
     };
     match transport {
-        Transport::Webhook if !url.as_deref().is_some_and(|u| u.starts_with("https://") || u.starts_with("http://")) => {
+        Transport::Webhook
+            if !url.as_deref().is_some_and(|u| u.starts_with("https://") || u.starts_with("http://")) =>
+        {
             return Err("url-form");
         }
         Transport::Nats if nats_user.is_none() => return Err("nats-user-form"),

@@ -1,6 +1,11 @@
 //! What is shown only when asked for: the person's values, and what a service wrote down of a case.
 
-use super::{Answer, App, Page, answer::{self, Next}, guard::{MessagePage, Signed, SignedIn, no_case, not_found_for}, html};
+use super::{
+    Answer, App, Page,
+    answer::{self, Next},
+    guard::{MessagePage, Signed, SignedIn, no_case, not_found_for},
+    html,
+};
 use crate::{
     personal::{self, ShowError, Shown},
     store,

@@ -1,6 +1,10 @@
 //! Signing in and out, and the one-time link with which somebody sets a password.
 
-use super::{Answer, App, Oops, Page, guard::{Fields, Signed, SignedIn, Visitor, is_from_here}, html};
+use super::{
+    Answer, App, Oops, Page,
+    guard::{Fields, Signed, SignedIn, Visitor, is_from_here},
+    html,
+};
 use crate::{access::AccessError, session::Token};
 use askama::Template;
 use axum::{
@@ -74,7 +78,9 @@ pub async fn form(State(app): State<App>, visitor: Visitor, Query(query): Query<
     } else {
         None
     };
-    with_visit(&app, &visitor, |page| html(StatusCode::OK, SignInPage { page, error: None, note, login: String::new() }))
+    with_visit(&app, &visitor, |page| {
+        html(StatusCode::OK, SignInPage { page, error: None, note, login: String::new() })
+    })
 }
 
 /// POST /sign-in

@@ -1,7 +1,15 @@
 //! Accounts: administrators add people, give them a new link, and let them in no more.
 
-use super::{Answer, App, Page, answer::{self, Next}, guard::{Signed, SignedIn, not_found_for}, html};
-use crate::access::{self, AccessError, Account};
+use super::{
+    Answer, App, Page,
+    answer::{self, Next},
+    guard::{Signed, SignedIn, not_found_for},
+    html,
+};
+use crate::{
+    access::AccessError,
+    accounts::{self, Account},
+};
 use askama::Template;
 use axum::{
     extract::{Path, State},
@@ -32,7 +40,7 @@ fn forbidden(who: &SignedIn, app: &App) -> Response {
 async fn shown(app: &App, who: &SignedIn, link: Option<(String, String)>) -> Answer {
     let accounts = app.access.everybody().await?;
     let page = who.page_at(app, "staff", "/staff");
-    Ok(html(StatusCode::OK, StaffPage { page, accounts, link, me: who.staff.id, hours: access::LINK_HOURS }))
+    Ok(html(StatusCode::OK, StaffPage { page, accounts, link, me: who.staff.id, hours: accounts::LINK_HOURS }))
 }
 
 /// A fault of the form as a page; a fault of the database as an error.
@@ -59,7 +67,7 @@ pub async fn add(State(app): State<App>, Signed { who, fields }: Signed) -> Answ
     let login = fields.get("login").unwrap_or_default();
     let display = fields.get("display").unwrap_or_default();
     match app.access.add(login, display, fields.get("administrator") == Some("yes")).await {
-        Ok(token) => shown(&app, &who, Some((login.to_owned(), access::link(&app.base_url, &token)))).await,
+        Ok(token) => shown(&app, &who, Some((login.to_owned(), accounts::link(&app.base_url, &token)))).await,
         Err(error) => wrong(&who, &app, error),
     }
 }
@@ -78,7 +86,7 @@ pub async fn change(
             Ok(token) => {
                 let accounts = app.access.everybody().await?;
                 let login = accounts.into_iter().find(|a| a.staff.id == staff).map(|a| a.staff.login);
-                let link = access::link(&app.base_url, &token);
+                let link = accounts::link(&app.base_url, &token);
                 return shown(&app, &who, Some((login.unwrap_or_default(), link))).await;
             }
             Err(error) => Err(error),

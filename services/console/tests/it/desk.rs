@@ -94,8 +94,10 @@ impl Drop for Desk {
 /// The bytes that a speaker's outbox would hold, and their subject.
 pub fn envelope(seq: i64, machine: Uuid, message: &Message) -> (String, Vec<u8>) {
     let correlation = console::projection::case_of(message).map_or(machine, |c| c.0);
-    let traceparent = contracts::envelope::TraceParent::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
-    let time = message.data()["at"].as_str().and_then(|t| t.parse().ok()).unwrap_or("2026-07-01T00:00:00Z".parse().unwrap());
+    let traceparent =
+        contracts::envelope::TraceParent::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    let time =
+        message.data()["at"].as_str().and_then(|t| t.parse().ok()).unwrap_or("2026-07-01T00:00:00Z".parse().unwrap());
     // The same message has the same id however often it is said.
     let id = MessageId(Uuid::new_v5(&machine, format!("{} {seq}", message.entry().name).as_bytes()));
     let origin = Origin { id, subject: machine, correlation, causation: machine, seq, time, traceparent };
@@ -165,7 +167,9 @@ impl Browser {
     pub async fn upload(&self, path: &str, fields: &[(&str, &str)], file: &[u8]) -> Page {
         let mut body = Vec::new();
         for (name, value) in fields {
-            body.extend(format!("--EDGE\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").into_bytes());
+            body.extend(
+                format!("--EDGE\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").into_bytes(),
+            );
         }
         body.extend(b"--EDGE\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n");
         body.extend(file);
@@ -182,7 +186,8 @@ impl Browser {
     }
 
     fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
-        let cookies = self.cookies.lock().unwrap().iter().map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>().join("; ");
+        let cookies =
+            self.cookies.lock().unwrap().iter().map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>().join("; ");
         self.client
             .request(method, format!("{}{path}", self.base))
             .header(header::ACCEPT_LANGUAGE, "en")

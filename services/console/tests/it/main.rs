@@ -4,9 +4,8 @@
 mod bank;
 mod desk;
 mod orders;
-mod personal;
 mod pages;
+mod personal;
 mod read_model;
 mod sign_in;
 mod story;
-mod zz_look;

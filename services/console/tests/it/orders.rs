@@ -4,7 +4,9 @@ use crate::{desk::Desk, story};
 use console::{By, CommandError};
 use contracts::{
     CaseId, Code, Service, StaffId, Uuid,
-    request::{ConfirmIdentity, ParkedChoice, ParkedReply, ParkedRow, RegisterRecipient, Request, StaffCommand, StaffReply},
+    request::{
+        ConfirmIdentity, ParkedChoice, ParkedReply, ParkedRow, RegisterRecipient, Request, StaffCommand, StaffReply,
+    },
 };
 use futures::StreamExt;
 use privacy::Purpose;
@@ -14,7 +16,12 @@ use tokio::sync::mpsc;
 const WHY: &str = "the photograph shows the person";
 
 /// The other end of one subject: gives each request to the test and sends the reply that the test decided on before.
-pub async fn other_end(desk: &Desk, service: Service, subject: String, replies: Vec<Vec<u8>>) -> mpsc::UnboundedReceiver<Vec<u8>> {
+pub async fn other_end(
+    desk: &Desk,
+    service: Service,
+    subject: String,
+    replies: Vec<Vec<u8>>,
+) -> mpsc::UnboundedReceiver<Vec<u8>> {
     let client = desk.rt.nats(service.token()).await.unwrap();
     let mut requests = client.queue_subscribe(subject, service.token().to_owned()).await.unwrap();
     client.flush().await.unwrap();
@@ -61,10 +68,16 @@ async fn an_order_goes_out_sealed_and_its_answer_is_shown() {
     .await;
     let subject = <StaffCommand<ConfirmIdentity> as Request>::ENTRY.subject();
     let mut sent =
-        other_end(&desk, Service::Identity, subject, vec![done(case.0, "confirmed"), refused("missing-photo-id")]).await;
+        other_end(&desk, Service::Identity, subject, vec![done(case.0, "confirmed"), refused("missing-photo-id")])
+            .await;
     let (csrf, token) = (page.csrf(), page.hidden("token"));
-    let form =
-        [("csrf", csrf.as_str()), ("token", &token), ("papers", "drivers-licence"), ("papers", "residence-record"), ("why", WHY)];
+    let form = [
+        ("csrf", csrf.as_str()),
+        ("token", &token),
+        ("papers", "drivers-licence"),
+        ("papers", "residence-record"),
+        ("why", WHY),
+    ];
     let answer = browser.post(&path, &form).await;
     assert_eq!(answer.status, 200);
     answer.has("The identity is confirmed.");
@@ -106,7 +119,12 @@ async fn without_a_reason_or_an_answer_nothing_is_done_and_the_page_says_so() {
     away.has("The service &#34;Intake&#34; does not answer");
     assert_eq!(away.hidden("token"), token, "sent again, it is the same order");
     // No key of that service yet: nothing leaves, and no path of this machine is shown.
-    let no_key = browser.post(&format!("/cases/{case}/order/decide"), &[("csrf", &csrf), ("token", &token), ("why", WHY), ("outcome", "full"), ("ground", "appi-33-2")]).await;
+    let no_key = browser
+        .post(
+            &format!("/cases/{case}/order/decide"),
+            &[("csrf", &csrf), ("token", &token), ("why", WHY), ("outcome", "full"), ("ground", "appi-33-2")],
+        )
+        .await;
     assert_eq!(no_key.status, 503);
     assert!(!no_key.body.contains(".pub") && !no_key.body.contains("/tmp"));
     assert_eq!(browser.post(&format!("/cases/{case}/order/close"), &[("csrf", &csrf)]).await.status, 404);
@@ -173,7 +191,13 @@ async fn what_is_parked_is_shown_and_a_person_chooses() {
     let desk = Desk::start(&[]).await;
     desk.key(Service::Payment);
     let browser = desk.signed_in().await;
-    let row = ParkedRow { id: Uuid::now_v7(), lane: Uuid::now_v7(), note: Code::of("wrong-speaker"), since: story::at(0), behind: 2 };
+    let row = ParkedRow {
+        id: Uuid::now_v7(),
+        lane: Uuid::now_v7(),
+        note: Code::of("wrong-speaker"),
+        since: story::at(0),
+        behind: 2,
+    };
     let parked = serde_json::to_vec(&ParkedReply { rows: vec![row.clone()] }).unwrap();
     other_end(&desk, Service::Payment, "req.payment.parked".into(), vec![parked]).await;
     let page = browser.get("/parked").await;
@@ -181,7 +205,8 @@ async fn what_is_parked_is_shown_and_a_person_chooses() {
     page.has("waiting behind: 2");
     page.has("The service &#34;Intake&#34; does not answer");
     let mut sent = other_end(&desk, Service::Payment, "req.payment.drop".into(), vec![done(row.lane, "dropped")]).await;
-    let form = [("csrf", page.csrf()), ("token", page.hidden("token")), ("id", row.id.to_string()), ("why", WHY.into())];
+    let form =
+        [("csrf", page.csrf()), ("token", page.hidden("token")), ("id", row.id.to_string()), ("why", WHY.into())];
     let form: Vec<(&str, &str)> = form.iter().map(|(n, v)| (*n, v.as_str())).collect();
     browser.post("/parked/payment/drop", &form).await.has("It was dropped.");
     let order: StaffCommand<ParkedChoice> = serde_json::from_slice(&sent.recv().await.unwrap()).unwrap();

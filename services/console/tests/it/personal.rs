@@ -41,7 +41,8 @@ async fn values_are_shown_only_when_asked_for_and_that_is_written_down_first() {
     let public = desk.key(Service::Console).public();
     let sealed = privacy::seal_to(&public, case.0.as_bytes(), values.to_string().as_bytes()).unwrap();
     let wrong_place = privacy::seal_to(&public, b"elsewhere", values.to_string().as_bytes()).unwrap();
-    let replies = [DisclosedReply::Values { sealed }, DisclosedReply::Erased, DisclosedReply::Values { sealed: wrong_place }];
+    let replies =
+        [DisclosedReply::Values { sealed }, DisclosedReply::Erased, DisclosedReply::Values { sealed: wrong_place }];
     let replies = replies.iter().map(|r| serde_json::to_vec(r).unwrap()).collect();
     let mut asked = other_end(&desk, Service::Intake, Disclose::ENTRY.subject(), replies).await;
     let page = browser.post(&show, &[("csrf", &csrf)]).await;
@@ -57,7 +58,9 @@ async fn values_are_shown_only_when_asked_for_and_that_is_written_down_first() {
     assert_eq!(browser.post(&show, &[("csrf", &csrf)]).await.status, 503, "sealed for another place");
     assert!(!browser.get(&format!("/cases/{case}")).await.body.contains(NAME));
 
-    let refused = sqlx::query("update console.view_audit set staff = gen_random_uuid()").execute(&mut desk.house.admin().await).await;
+    let refused = sqlx::query("update console.view_audit set staff = gen_random_uuid()")
+        .execute(&mut desk.house.admin().await)
+        .await;
     assert!(refused.unwrap_err().to_string().contains("insert only"));
     let refused = sqlx::query("delete from console.view_audit").execute(&mut desk.house.admin().await).await;
     assert!(refused.unwrap_err().to_string().contains("insert only"));

@@ -24,7 +24,11 @@ async fn what_services_say_is_on_the_pages() {
     }
     let page = eventually("the stop's page has its last fact", || async {
         let page = browser.get(&format!("/cases/{a}")).await;
-        if page.status == 200 && page.body.matches("<li><p class=\"head\">").count() == 9 { Ok(page) } else { Err(page.body) }
+        if page.status == 200 && page.body.matches("<li><p class=\"head\">").count() == 9 {
+            Ok(page)
+        } else {
+            Err(page.body)
+        }
     })
     .await;
     page.has(&story::number(7).to_string());

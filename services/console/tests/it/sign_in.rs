@@ -12,7 +12,11 @@ async fn the_first_link_makes_the_administrator_once() {
     let path = link.strip_prefix(&desk.base).unwrap();
     let browser = Browser::new(&desk.base);
 
-    assert_eq!(browser.get(replaced.strip_prefix(&desk.base).unwrap()).await.status, 410, "a new link replaces the one before");
+    assert_eq!(
+        browser.get(replaced.strip_prefix(&desk.base).unwrap()).await.status,
+        410,
+        "a new link replaces the one before"
+    );
     let page = browser.get(path).await;
     page.has("value=\"admin\"");
     let csrf = page.csrf();
@@ -28,7 +32,10 @@ async fn the_first_link_makes_the_administrator_once() {
     let done = post(csrf.clone(), PASSWORD, PASSWORD).await;
     assert_eq!((done.status, done.location()), (303, "/cases"));
     let cookie = done.headers["set-cookie"].to_str().unwrap();
-    assert!(cookie.starts_with("madoguchi-session=") && cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict"), "{cookie}");
+    assert!(
+        cookie.starts_with("madoguchi-session=") && cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict"),
+        "{cookie}"
+    );
 
     assert_eq!(browser.get("/cases").await.status, 200);
     assert_eq!(post(csrf, PASSWORD, PASSWORD).await.status, 410, "a link is used once");
@@ -99,7 +106,8 @@ async fn attempts_are_limited_per_login_and_per_address() {
 
     desk.clock().set(desk.clock().now() + SignedDuration::from_mins(15));
     assert_eq!(attempt("admin", PASSWORD).await.status, 303);
-    let kept: Option<String> = desk.one("select string_agg(encode(key, 'escape'), ' ') from console.sign_in_failure").await;
+    let kept: Option<String> =
+        desk.one("select string_agg(encode(key, 'escape'), ' ') from console.sign_in_failure").await;
     assert!(!kept.unwrap_or_default().contains("admin"), "only hashes of what was typed are kept");
 }
 
