@@ -2,5 +2,10 @@
 
 mod architecture;
 mod bus;
+mod failure;
 mod infra;
+mod journey;
+mod markers;
+mod processes;
+mod roles;
 mod simulation;

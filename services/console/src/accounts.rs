@@ -140,8 +140,7 @@ impl Access {
 
     /// Lets somebody in no more (and ends every session), or again. One administrator always stays.
     pub async fn set_disabled(&self, staff: StaffId, disabled: bool) -> Result<(), AccessError> {
-        let done = self
-            .db
+        self.db
             .write(move |tx| {
                 Box::pin(async move {
                     // All administrators are locked in one order: two who disable each other at once cannot both succeed.
@@ -165,8 +164,7 @@ impl Access {
                     Ok(if changed.rows_affected() == 1 { Ok(()) } else { Err(AccessError::Nobody) })
                 })
             })
-            .await?;
-        done
+            .await?
     }
 }
 

@@ -162,7 +162,7 @@ impl Window {
 }
 
 /// Leaves a sick endpoint alone for a while: after a few failures in a row one probe at a time, further and further apart.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Circuit {
     failures: u32,
     open_until: Option<Instant>,
@@ -171,12 +171,6 @@ pub struct Circuit {
 
 /// Failures in a row that open the circuit.
 pub const FAILURES_MAX: u32 = 5;
-
-impl Default for Circuit {
-    fn default() -> Self {
-        Self { failures: 0, open_until: None, probing: false }
-    }
-}
 
 impl Circuit {
     /// How many may be sent now: all, one, or none.

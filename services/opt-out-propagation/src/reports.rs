@@ -25,6 +25,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 /// Reports looked at at the same time.
 const AT_ONCE: usize = 32;
@@ -57,7 +58,9 @@ impl Reports {
 
     /// One report, one answer.
     pub async fn take(&self, bytes: &[u8], brought: Brought<'_>) -> ReportAnswer {
-        match self.try_take(bytes, brought).await {
+        // A new stimulus from outside: a trace of its own, linked to the instruction's.
+        let span = telemetry::linked_root_span("report", self.bus.service(), self.trace_of(bytes).await.as_deref());
+        match self.try_take(bytes, brought).instrument(span).await {
             Ok(answer) => answer,
             Err(error) => {
                 telemetry::count("madoguchi.reports", "unavailable");
@@ -65,6 +68,13 @@ impl Reports {
                 ReportAnswer::Unavailable
             }
         }
+    }
+
+    /// The trace in which the instruction that a report speaks of was issued; whether the report is believed comes later.
+    async fn trace_of(&self, bytes: &[u8]) -> Option<String> {
+        let report: Report = serde_json::from_slice(&report::parse(bytes).ok()?.payload.0).ok()?;
+        let issued = "select convert_from(body, 'UTF8')::json ->> 'traceparent' from outbox where machine = $1 order by seq limit 1";
+        sqlx::query_scalar(issued).bind(report.instruction.0).fetch_optional(self.bus.db().pool()).await.ok().flatten().flatten()
     }
 
     async fn try_take(&self, bytes: &[u8], brought: Brought<'_>) -> Result<ReportAnswer, HandleError> {

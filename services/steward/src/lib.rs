@@ -70,12 +70,16 @@ pub struct Admitted {
 /// The subject of [`Admit`].
 pub const ADMIT: &str = "req.steward.admit";
 
+/// Said by opt-out propagation at its start and when a recipient was put on the list: a hint to look at once.
+pub const RECIPIENTS_CHANGED: &str = "bus.hello.optout";
+
 /// Starts the steward; ready when everything stands once.
 pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     let settings: StewardSettings = rt.section("steward")?;
     let house = Arc::new(house(&settings)?);
     let steward = Arc::new(reconcile::Steward::connect(&rt, settings, house).await?);
     steward.clone().answer_admit();
+    steward.clone().listen_for_recipients();
     // The first comparison must succeed before the process is ready; what stands in the way is its error.
     let first = steward.pass().await;
     steward.clone().watch(rt.stopping());

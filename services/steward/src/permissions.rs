@@ -84,7 +84,7 @@ fn of_steward() -> Permissions {
             "$JS.API.CONSUMER.NAMES.>",
             "bus.hello.all",
         ])
-        .subscribe([crate::ADMIT, "bus.hello.*"])
+        .subscribe([crate::ADMIT, crate::RECIPIENTS_CHANGED])
         .respond(REPLIES)
 }
 

@@ -1,6 +1,6 @@
 //! Compares and mends.
 
-use crate::{ADMIT, Admit, Admitted, StewardSettings, desired};
+use crate::{ADMIT, Admit, Admitted, RECIPIENTS_CHANGED, StewardSettings, desired};
 use anyhow::{Context, bail};
 use async_nats::jetstream::{self, consumer::pull, stream};
 use chassis::{Clock, Db, Runtime, Stop, telemetry};
@@ -192,6 +192,16 @@ impl Steward {
                     Err(_) => br#"{"refused":"user is not a user's public key (U...)"}"#.to_vec(),
                 };
                 let _ = self.desk.publish(reply, body.into()).await;
+                self.now.notify_one();
+            }
+        });
+    }
+
+    /// A hint only: the ten seconds are the guarantee.
+    pub(crate) fn listen_for_recipients(self: Arc<Self>) {
+        tokio::spawn(async move {
+            let Ok(mut hints) = self.desk.subscribe(RECIPIENTS_CHANGED).await else { return };
+            while hints.next().await.is_some() {
                 self.now.notify_one();
             }
         });

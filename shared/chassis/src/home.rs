@@ -23,11 +23,19 @@ use contracts::{
 use futures::future::BoxFuture;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
-use std::sync::Arc;
-use tokio::sync::Notify;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{sync::Notify, time::Instant};
 
 /// How often `handle` decides again because another writer was first, before it gives up.
 const CONFLICTS_MAX: u32 = 20;
+/// How long a machine whose wake-up failed is left alone.
+const LEFT_ALONE: Duration = Duration::from_secs(60);
+/// The most of them that are remembered.
+const SLEEPLESS_MAX: usize = 10_000;
 
 /// What one step did, for the rows that go with it.
 #[derive(Debug, Clone)]
@@ -104,6 +112,9 @@ struct Inner<M: Machine> {
     sql: Statements,
     rows: Arc<dyn Rows<M>>,
     wake: Arc<Notify>,
+    /// Machines whose wake-up failed, and since when: left alone for a while, so that a hundred of them do not keep all the
+    /// others asleep.
+    sleepless: Mutex<BTreeMap<Uuid, Instant>>,
 }
 
 impl<M: Machine> Clone for Home<M> {
@@ -123,7 +134,7 @@ impl<M: Machine> Home<M> {
     }
     /// Without a bus, for tests of `handle` itself.
     pub fn standing_alone(db: Db, clock: Clock, rows: Arc<dyn Rows<M>>, wake: Arc<Notify>) -> Self {
-        Self { inner: Arc::new(Inner { db, clock, sql: Statements::of(M::KIND), rows, wake }) }
+        Self { inner: Arc::new(Inner { db, clock, sql: Statements::of(M::KIND), rows, wake, sleepless: Mutex::default() }) }
     }
 
     /// Feeds one input to one machine. See the module's text.
@@ -226,6 +237,13 @@ impl<M: Machine> Home<M> {
         Ok(Some(Outcome::Done { version, state: step.after }))
     }
 
+    /// Machines whose wake-up failed a short while ago.
+    fn left_alone(&self) -> Vec<Uuid> {
+        let mut sleepless = self.inner.sleepless.lock().unwrap_or_else(PoisonError::into_inner);
+        sleepless.retain(|_, since| since.elapsed() < LEFT_ALONE);
+        sleepless.keys().copied().collect()
+    }
+
     /// The machine as it stands; `None` when there is none.
     pub async fn read(&self, id: Uuid) -> Result<Option<(i64, M::State)>, HandleError> {
         match self.inner.sql.read(self.inner.db.pool(), id).await? {
@@ -269,6 +287,7 @@ fn write_down<M: Machine>(
     trace: Option<TraceParent>,
 ) -> (M::State, Written) {
     let mut written = Written::step(old + events.len() as i64, at);
+    written.why = Some(cause);
     let mut state = before;
     for (event, version) in events.iter().zip(old + 1..) {
         state = M::evolve(state, event);
@@ -317,13 +336,19 @@ pub trait Wakes: Send + Sync {
 impl<M: Machine> Wakes for Home<M> {
     async fn wake_due(&self) -> Result<usize, HandleError> {
         let now = self.inner.clock.now();
-        let due = self.inner.sql.due(self.inner.db.pool(), now).await?;
+        let due = self.inner.sql.due(self.inner.db.pool(), now, &self.left_alone()).await?;
         let mut woken = 0;
         for id in &due {
             // One that cannot be woken must not keep the others asleep.
             match self.handle(*id, Cause::Clock, M::clock(now)).await {
                 Ok(_) => woken += 1,
-                Err(error) => tracing::error!(machine = %id, kind = M::KIND, %error, "a wake-up failed"),
+                Err(error) => {
+                    tracing::error!(machine = %id, kind = M::KIND, %error, "a wake-up failed");
+                    let mut sleepless = self.inner.sleepless.lock().unwrap_or_else(PoisonError::into_inner);
+                    if sleepless.len() < SLEEPLESS_MAX {
+                        sleepless.insert(*id, Instant::now());
+                    }
+                }
             }
         }
         Ok(woken)

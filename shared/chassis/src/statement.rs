@@ -57,6 +57,8 @@ pub struct Written {
     pub due_in: f64,
     /// The answer to a person.
     pub answer: Option<Vec<u8>>,
+    /// Why, as history keeps it.
+    pub why: Option<Uuid>,
     /// The machine's new version; the old one when nothing happened.
     pub version: i64,
     /// When.
@@ -149,7 +151,7 @@ impl Statements {
             lock: lock.into(),
             write: write.into(),
             read: format!("select version, state from {kind} where id = $1").into(),
-            due: format!("select id from {kind} where wake_at <= $1 order by wake_at limit 100").into(),
+            due: format!("select id from {kind} where wake_at <= $1 and id <> all ($2) order by wake_at limit 100").into(),
         }
     }
 
@@ -182,7 +184,7 @@ impl Statements {
             .bind(old)
             .bind(if w.events.is_empty() { old } else { w.version })
             .bind(w.at.map(|at| at.to_sqlx()))
-            .bind(cause.id_or(id))
+            .bind(w.why.unwrap_or_else(|| cause.id_or(id)))
             .bind(&w.events)
             .bind(&w.salts)
             .bind(&w.leaves)
@@ -208,8 +210,8 @@ impl Statements {
         Ok(sqlx::query_as(AssertSqlSafe(self.read.clone())).bind(id).fetch_optional(pool).await?)
     }
 
-    /// Machines whose time has come.
-    pub async fn due(&self, pool: &PgPool, now: Timestamp) -> Result<Vec<Uuid>, DbError> {
-        Ok(sqlx::query_scalar(AssertSqlSafe(self.due.clone())).bind(now.to_sqlx()).fetch_all(pool).await?)
+    /// Machines whose time has come, but for those that are left alone.
+    pub async fn due(&self, pool: &PgPool, now: Timestamp, left_alone: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
+        Ok(sqlx::query_scalar(AssertSqlSafe(self.due.clone())).bind(now.to_sqlx()).bind(left_alone).fetch_all(pool).await?)
     }
 }

@@ -72,7 +72,7 @@ impl SendsReports for Desk {
         let mut away = self.away.lock().unwrap();
         if *away > 0 {
             *away -= 1;
-            return if *away % 2 == 0 { Err(Away) } else { Ok(ReportAnswer::Unavailable) };
+            return if away.is_multiple_of(2) { Err(Away) } else { Ok(ReportAnswer::Unavailable) };
         }
         let report = report::verify(signed, &[keys().signing.verifying_key()]).unwrap();
         let instruction = report.instruction;

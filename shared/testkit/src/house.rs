@@ -190,8 +190,10 @@ async fn make_databases(schemas: &[Schema<'_>], key_schemas: &[&str], name: &str
     let mut admin = PgConnection::connect(&admin_url).await.unwrap();
     let mut roles: Vec<&str> = schemas.iter().map(|s| s.name).collect();
     roles.push("steward");
-    for (new, old) in [(&at.data, &template.data), (&at.keys, &template.keys)] {
-        let grants: String = roles.iter().map(|r| format!("grant connect on database {new} to {r};")).collect();
+    for (new, old, may) in [(&at.data, &template.data, &roles[..]), (&at.keys, &template.keys, key_schemas)] {
+        // A copy does not take the template's own rights along.
+        let grants: String = may.iter().map(|r| format!("grant connect on database {new} to {r};")).collect();
+        let grants = format!("revoke connect, temporary on database {new} from public; {grants}");
         sqlx::raw_sql(AssertSqlSafe(format!("create database {new} template {old}"))).execute(&mut admin).await.unwrap();
         sqlx::raw_sql(AssertSqlSafe(grants)).execute(&mut admin).await.unwrap();
     }

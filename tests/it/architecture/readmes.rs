@@ -13,7 +13,9 @@ fn every_service_lists_what_it_obeys_hears_and_states() {
             continue;
         };
         let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).collect();
-        for entry in heard_by(*service).chain(said_by(*service)) {
+        // The console hears everything: its README points at the table instead of copying it.
+        let by_reference = text.contains(&format!("every fact that names `{service:?}`"));
+        for entry in heard_by(*service).filter(|_| !by_reference).chain(said_by(*service)) {
             if !words.contains(&entry.name) {
                 findings.push(format!("services/{}/README.md does not name {}", service.crate_name(), entry.name));
             }

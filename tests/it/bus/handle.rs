@@ -166,6 +166,31 @@ async fn b6_a_wake_up_must_move_the_next_one() {
     history_folds_to_the_row(&house).await;
 }
 
+/// A hundred machines that cannot be woken fill the batch; the next one is woken all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn machines_that_cannot_be_woken_keep_nobody_asleep() {
+    let house = house().await;
+    let clock = Clock::held(noon());
+    let (_, home) = home(&house, "8", clock.clone()).await;
+    let make = |minutes: i64, stuck: bool| {
+        let home = &home;
+        async move {
+            let id = Uuid::now_v7();
+            home.handle(id, Cause::Person(Uuid::now_v7()), In::WakeAt(noon() + SignedDuration::from_mins(minutes))).await.unwrap();
+            if stuck {
+                home.handle(id, Cause::Person(Uuid::now_v7()), In::Stick).await.unwrap();
+            }
+            id
+        }
+    };
+    futures::future::join_all((0..110).map(|_| make(1, true))).await;
+    let good = make(2, false).await;
+    clock.set(noon() + SignedDuration::from_mins(3));
+    home.wake_due().await.unwrap();
+    assert_eq!(home.wake_due().await.unwrap(), 1);
+    assert_eq!(home.read(good).await.unwrap().unwrap().1.ticks, 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_persons_token_gets_the_first_answer_again() {
     let house = house().await;

@@ -8,6 +8,7 @@ mod database;
 mod failures;
 mod flow;
 mod handle;
+mod log;
 mod lost_rows;
 mod permissions;
 mod poison;

@@ -1,10 +1,16 @@
 //! What can run without a container engine runs: nats-server reads its configuration, the collector's queries meet the real
 //! schemas.
 
-use super::{read, yaml};
+use super::{members, read, yaml};
+use clap::Parser;
 use nats_auth::{House as Accounts, RootSecret};
 use servers::NatsJwt;
 use sqlx::{AssertSqlSafe, Column, Connection, PgConnection, Row};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    process::{Command, Output},
+};
 use testkit::House;
 
 /// The part that `madoguchi provision secrets` writes, as this test writes it.
@@ -18,25 +24,92 @@ fn house_conf() -> String {
     )
 }
 
-#[tokio::test]
-async fn nats_server_takes_its_configuration() {
+/// nats-server's own opinion of infra/nats/nats-server.conf with this generated part.
+async fn nats_takes(house_conf: &str) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("nats-server.conf");
     std::fs::write(&file, read("infra/nats/nats-server.conf")).unwrap();
     std::fs::create_dir(folder.path().join("house")).unwrap();
-    std::fs::write(folder.path().join("house/house.conf"), house_conf()).unwrap();
+    if !house_conf.is_empty() {
+        std::fs::write(folder.path().join("house/house.conf"), house_conf).unwrap();
+    }
     let server = &testkit::binaries().await.nats_server;
-    let run =
-        |file: std::path::PathBuf| std::process::Command::new(server).arg("-t").arg("-c").arg(file).output().unwrap();
-    let answer = run(file.clone());
+    Command::new(server).arg("-t").arg("-c").arg(file).output().unwrap()
+}
+
+#[tokio::test]
+async fn nats_server_takes_its_configuration() {
+    let answer = nats_takes(&house_conf()).await;
     assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
     assert!(
         read("infra/nats/nats-server.conf").contains("sync_interval: always"),
         "readiness would refuse this server"
     );
     // Without the generated part it must not start at all: an open server would let anybody say anything.
-    std::fs::remove_file(folder.path().join("house/house.conf")).unwrap();
-    assert!(!run(file).status.success());
+    assert!(!nats_takes("").await.status.success());
+}
+
+/// What the container `secrets` does.
+async fn provision(secrets: &Path, keys: &Path) {
+    let (secrets, keys) = (secrets.to_str().unwrap(), keys.to_str().unwrap());
+    let line = ["madoguchi", "provision", "secrets", "--secrets", secrets, "--keys", keys];
+    launcher::run(launcher::Cli::try_parse_from(line).unwrap()).await.unwrap();
+}
+
+/// Every file below a folder, by its path in it, with its content.
+fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let files = super::files(folder.to_str().unwrap(), "");
+    files
+        .into_iter()
+        .map(|f| (f.strip_prefix(folder).unwrap().to_string_lossy().into_owned(), std::fs::read(&f).unwrap()))
+        .collect()
+}
+
+#[tokio::test]
+async fn what_is_provisioned_is_what_the_containers_mount() {
+    let (secrets, keys) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    provision(secrets.path(), keys.path()).await;
+    let compose = yaml("docker-compose.yml");
+    for (name, container) in members(&compose["services"]) {
+        for mount in container["volumes"].as_array().into_iter().flatten() {
+            let folder = match mount["source"].as_str() {
+                Some("secrets") => secrets.path(),
+                Some("keys") => keys.path(),
+                _ => continue,
+            };
+            let part = mount["volume"]["subpath"].as_str().unwrap_or_default();
+            assert!(folder.join(part).is_dir(), "{name} mounts {part}, which nobody made");
+        }
+    }
+    for (user, _) in steward::permissions::all() {
+        let own = contents(&secrets.path().join(user));
+        let others = if user == "steward" { 2 } else { 0 };
+        assert!(
+            own.contains_key(&format!("creds/{user}.creds")) && own.contains_key(&format!("postgres/{user}")),
+            "{user}"
+        );
+        assert_eq!(own.len(), 2 + others, "{user} is given more than is its own: {:?}", own.keys());
+    }
+    for service in contracts::Service::ALL {
+        let token = service.token();
+        let own = contents(&keys.path().join(token));
+        let secret: Vec<&String> = own.keys().filter(|f| !f.ends_with(".pub")).collect();
+        assert_eq!(secret, [&format!("{token}.key")], "{token}");
+    }
+    let door = contents(&keys.path().join("door"));
+    assert!(door.contains_key("intake.pub") && door.keys().all(|f| f.ends_with(".pub")), "{:?}", door.keys());
+    // Again, as at every `docker compose up`: nothing that servers or services rely on becomes another.
+    let (before, pairs) = (contents(secrets.path()), contents(keys.path()));
+    provision(secrets.path(), keys.path()).await;
+    assert_eq!(contents(keys.path()), pairs);
+    let after = contents(secrets.path());
+    for (file, old) in before.iter().filter(|(f, _)| !f.ends_with(".creds") && !f.ends_with("house.conf")) {
+        assert!(after.get(file) == Some(old), "{file} has become another");
+    }
+    // And the server takes what was made for it.
+    let conf = secrets.path().join("nats/house.conf");
+    let answer = nats_takes(&std::fs::read_to_string(conf).unwrap()).await;
+    assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
 }
 
 /// A house with the role `monitor` and what infra/postgres/monitor.sql gives it.

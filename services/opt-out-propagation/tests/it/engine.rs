@@ -61,6 +61,9 @@ async fn a_stale_holder_records_nothing_and_loses_its_lease() {
     assert_eq!((second.fence, second.cursor), (first.fence + 1, 2));
     assert!(engine::renew(db, one, vec![first.id], LEASE).await.unwrap().is_empty(), "absent = lost");
     let new = Arc::new(Lease::new(&second, Instant::now() + LEASE));
+    // Alone, and mixed with the holder's in one batch.
+    assert_eq!(engine::record(db, vec![record(&old, 3)]).await.unwrap(), 1);
+    assert_eq!(desk.count("select cursor from endpoint").await, 2);
     assert_eq!(engine::record(db, vec![record(&old, 3), record(&new, 3), record(&old, 4)]).await.unwrap(), 2);
     assert!(old.is_lost() && !new.is_lost() && !old.is_good(Instant::now()));
     assert_eq!(desk.count("select count(*) from attempt where outcome = 'ok' and position = 3").await, 1);
@@ -165,7 +168,7 @@ async fn a_process_killed_in_full_flow_loses_nothing_and_repeats_at_most_its_win
     })
     .await;
     last.shutdown_background();
-    let got = sink.got.lock().unwrap();
+    let got = sink.got.lock().unwrap().clone();
     assert_eq!(got.len(), 150, "nothing is lost");
     let repeated: u32 = got.values().map(|n| n - 1).sum();
     // What was sent and not yet recorded, in flight included.

@@ -51,6 +51,7 @@ pub(super) async fn insert(pool: &PgPool, rows: Vec<(KeyName, Wrapped)>) -> Resu
     let classes: Vec<&str> = rows.iter().map(|(name, _)| name.class.as_str()).collect();
     let keys: Vec<&[u8]> = rows.iter().map(|(_, wrapped)| wrapped.bytes.as_slice()).collect();
     let masters: Vec<&str> = rows.iter().map(|(_, wrapped)| wrapped.master.as_str()).collect();
+    #[allow(clippy::disallowed_methods)] // always called inside a task of its own, on a pool with the ROLLBACK hook
     let mut tx = pool.begin().await?;
     let made: Vec<(Uuid, String)> = sqlx::query_as(
         "insert into wrapped_key (unit, class, wrapped, master) \
@@ -68,6 +69,7 @@ pub(super) async fn insert(pool: &PgPool, rows: Vec<(KeyName, Wrapped)>) -> Resu
 }
 
 pub(super) async fn touch(pool: &PgPool, name: KeyName) -> Result<(), VaultError> {
+    #[allow(clippy::disallowed_methods)] // always called inside a task of its own, on a pool with the ROLLBACK hook
     let mut tx = pool.begin().await?;
     sqlx::query(
         "update wrapped_key set asked_at = now() where unit = $1 and class = $2 and erased_at is null and not used",
@@ -90,6 +92,7 @@ pub(super) async fn bury(pool: &PgPool, names: Vec<(KeyName, Option<Timestamp>)>
     let units: Vec<Uuid> = unique.keys().map(|name| name.unit).collect();
     let classes: Vec<&str> = unique.keys().map(|name| name.class.as_str()).collect();
     let times: Vec<Option<jiff_sqlx::Timestamp>> = unique.values().map(|at| at.map(|at| at.to_sqlx())).collect();
+    #[allow(clippy::disallowed_methods)] // always called inside a task of its own, on a pool with the ROLLBACK hook
     let mut tx = pool.begin().await?;
     // xmax is 0 for a row that this statement inserted.
     let buried: Vec<(Uuid, String, bool)> = sqlx::query_as(

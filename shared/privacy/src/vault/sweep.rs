@@ -79,6 +79,7 @@ async fn settle(
     };
     let (keep_units, keep_classes) = columns(keep);
     let (gone_units, gone_classes) = columns(remove);
+    #[allow(clippy::disallowed_methods)] // always called inside a task of its own, on a pool with the ROLLBACK hook
     let mut tx = pool.begin().await?;
     let kept = sqlx::query(
         "update wrapped_key set used = true where (unit, class) in (select * from unnest($1::uuid[], $2::text[])) \
