@@ -1,6 +1,7 @@
 //! The tests of the whole house, one binary: the bus on real servers, the shape of the sources, the simulation.
 
 mod architecture;
+mod browser;
 mod bus;
 mod failure;
 mod infra;

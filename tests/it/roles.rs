@@ -48,9 +48,14 @@ async fn every_role_fails_on_everybody_elses_tables() {
     for role in &roles {
         let db = house.runtime(&[("house.connections", "1")]).db(role).await.unwrap();
         for (schema, table) in &tables {
-            for sql in [format!("select 1 from {schema}.{table} limit 1"), format!("delete from {schema}.{table}"), format!("truncate {schema}.{table}")] {
+            for sql in [
+                format!("select 1 from {schema}.{table} limit 1"),
+                format!("delete from {schema}.{table}"),
+                format!("truncate {schema}.{table}"),
+            ] {
                 let mut tx = db.pool().begin().await.unwrap();
-                let said = sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&mut *tx).await.map(drop).map_err(|e| code(&e));
+                let said =
+                    sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&mut *tx).await.map(drop).map_err(|e| code(&e));
                 tx.rollback().await.unwrap();
                 let closed = said == Err("42501".to_owned());
                 if !closed && !declared(role, schema, table) || !closed && sql.starts_with("truncate") {
@@ -68,9 +73,22 @@ async fn no_role_makes_tables_or_changes_what_was_written_down() {
     let house = house().await;
     for schema in launcher::schemas() {
         let db = house.runtime(&[("house.connections", "1")]).db(schema.name).await.unwrap();
-        let mut forbidden = vec!["create table stowaway (n int)".to_owned(), "create schema stowaway".into(), "create role stowaway".into(), "alter role current_user superuser".into()];
+        let mut forbidden = vec![
+            "create table stowaway (n int)".to_owned(),
+            "create schema stowaway".into(),
+            "create role stowaway".into(),
+            "alter role current_user superuser".into(),
+        ];
         if schema.bus {
-            forbidden.extend(["update history set cause = cause", "update _sqlx_migrations set version = version", "alter table history disable trigger all", "drop table inbox"].map(String::from));
+            forbidden.extend(
+                [
+                    "update history set cause = cause",
+                    "update _sqlx_migrations set version = version",
+                    "alter table history disable trigger all",
+                    "drop table inbox",
+                ]
+                .map(String::from),
+            );
         }
         for sql in forbidden {
             let mut tx = db.pool().begin().await.unwrap();
@@ -95,13 +113,25 @@ async fn keys_are_apart_and_each_service_sees_its_own() {
     for role in launcher::schemas().iter().map(|s| s.name).chain(["steward"]) {
         let connected = PgConnection::connect(&rt.keys_url(role).unwrap()).await;
         if !launcher::KEY_SCHEMAS.contains(&role) {
-            assert_eq!(connected.map(drop).map_err(|e| code(&e)), Err("42501".to_owned()), "{role} has no business in the key database");
+            assert_eq!(
+                connected.map(drop).map_err(|e| code(&e)),
+                Err("42501".to_owned()),
+                "{role} has no business in the key database"
+            );
             continue;
         }
         let mut db = connected.unwrap();
         for (schema, table) in &tables {
-            let said = sqlx::raw_sql(AssertSqlSafe(format!("select 1 from {schema}.{table}"))).execute(&mut db).await.map(drop).map_err(|e| code(&e));
-            assert_eq!(said.is_ok(), schema == role && !table.starts_with("_sqlx"), "{role} on {schema}.{table}: {said:?}");
+            let said = sqlx::raw_sql(AssertSqlSafe(format!("select 1 from {schema}.{table}")))
+                .execute(&mut db)
+                .await
+                .map(drop)
+                .map_err(|e| code(&e));
+            assert_eq!(
+                said.is_ok(),
+                schema == role && !table.starts_with("_sqlx"),
+                "{role} on {schema}.{table}: {said:?}"
+            );
         }
     }
 }

@@ -9,6 +9,7 @@ mod judge;
 mod mail;
 mod net;
 mod people;
+mod relay;
 
 use engine::{End, Plot, play};
 use net::{CALM, Weather};

@@ -46,6 +46,18 @@ pub enum Command {
         #[command(flatten)]
         up: UpArgs,
     },
+    /// Makes secrets and databases for a set-up of containers (docker-compose.yml).
+    Provision {
+        /// Which part.
+        #[command(subcommand)]
+        step: crate::Step,
+    },
+    /// Prints the link that lets the first administrator into the console, once; in the console's own container.
+    SignInLink {
+        /// A configuration file on top of the defaults.
+        #[arg(long, default_value = "/etc/madoguchi/house.toml")]
+        config: Option<PathBuf>,
+    },
     /// Prints the keys that a recipient verifies our webhooks with, to be handed over by a person.
     WebhookKeys {
         /// The recipient's id, as the console's list of recipients shows it.

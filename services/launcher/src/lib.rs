@@ -6,6 +6,7 @@ mod cli;
 mod demo;
 mod houses;
 mod place;
+mod provision;
 mod serve;
 mod signals;
 pub mod story;
@@ -14,6 +15,7 @@ mod up;
 pub use cli::{Cli, Command, ServersFrom, UpArgs};
 pub use houses::{KEY_SCHEMAS, NAMES, schemas, start_service};
 pub use place::{Place, Ports};
+pub use provision::Step;
 pub use up::Up;
 
 /// Runs what the command line asks for.
@@ -23,6 +25,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Up(args)) => up::run(args).await,
         Some(Command::Demo { up, exit }) => demo::run(up, exit).await,
         Some(Command::Serve { service, config }) => serve::run(&service, config.as_deref()).await,
+        Some(Command::Provision { step }) => provision::run(step, &up::say).await,
+        Some(Command::SignInLink { config }) => up::sign_in_link(config.as_deref()).await,
         Some(Command::Migrate { up }) => up::migrate_only(up).await,
         Some(Command::WebhookKeys { recipient, keys }) => {
             let keys = opt_out_propagation::WebhookKeys::load_or_create(&keys)?.hand_over(recipient);

@@ -111,6 +111,18 @@ async fn addresses(services: &Services, place: &Place) -> anyhow::Result<Address
     })
 }
 
+/// `sign-in-link`: where services run as processes of their own, the link of the first administrator.
+pub(crate) async fn sign_in_link(config: Option<&Path>) -> anyhow::Result<()> {
+    let rt = chassis::Runtime::new(chassis::config::Settings::load(config, &[])?, chassis::Clock::system())?;
+    let settings: console::Settings = rt.section("console")?;
+    let base = if settings.base_url.is_empty() { format!("http://{}", settings.listen) } else { settings.base_url };
+    match console::first_sign_in_link(&rt.db("console").await?, &base, &rt.clock()).await? {
+        Some(link) => println!("{link}"),
+        None => println!("There is an administrator already: {base}"),
+    }
+    Ok(())
+}
+
 /// The default data folder.
 pub(crate) fn folder(args: &UpArgs, name: &str) -> anyhow::Result<PathBuf> {
     match &args.data {

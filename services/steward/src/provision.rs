@@ -149,15 +149,29 @@ pub async fn databases(
     must_be_durable: bool,
     progress: &(dyn Fn(&str) + Send + Sync),
 ) -> anyhow::Result<i32> {
-    let mut admin = PgConnection::connect(&at.admin_url).await.context("connecting to PostgreSQL as its administrator (`MADOGUCHI_POSTGRES_URL`)")?;
-    refuse_unfit_server(&mut admin, must_be_durable).await?;
-    for role in schemas.iter().map(|s| s.name).chain([permissions::STEWARD]) {
-        schema::role(&mut admin, role, &secrets.password(role)?).await.with_context(|| format!("making the role `{role}`"))?;
-    }
-    for database in [&at.data, &at.keys] {
+    databases_apart(at, &at.admin_url, secrets, schemas, key_schemas, must_be_durable, progress).await
+}
+
+/// The same with the keys on a server of their own, whose administrator's URL is `keys_admin_url`.
+pub async fn databases_apart(
+    at: &Databases,
+    keys_admin_url: &str,
+    secrets: &Secrets,
+    schemas: &[Schema<'_>],
+    key_schemas: &[&str],
+    must_be_durable: bool,
+    progress: &(dyn Fn(&str) + Send + Sync),
+) -> anyhow::Result<i32> {
+    let roles: Vec<&str> = schemas.iter().map(|s| s.name).chain([permissions::STEWARD]).collect();
+    for (url, database, roles) in [(at.admin_url.as_str(), &at.data, roles.as_slice()), (keys_admin_url, &at.keys, key_schemas)] {
+        let mut admin = PgConnection::connect(url).await.context("connecting to PostgreSQL as its administrator (`MADOGUCHI_POSTGRES_URL`)")?;
+        refuse_unfit_server(&mut admin, must_be_durable).await?;
+        for role in roles {
+            schema::role(&mut admin, role, &secrets.password(role)?).await.with_context(|| format!("making the role `{role}`"))?;
+        }
         make_database(&mut admin, database).await?;
+        admin.close().await?;
     }
-    admin.close().await?;
 
     let data_url = at.admin(&at.data)?;
     let mut data = PgConnection::connect(&data_url).await?;
@@ -171,7 +185,7 @@ pub async fn databases(
     grants(&mut data, schemas, has_register).await?;
     data.close().await?;
 
-    let keys_url = at.admin(&at.keys)?;
+    let keys_url = replace_database(keys_admin_url, &at.keys)?;
     let mut keys = PgConnection::connect(&keys_url).await?;
     for name in key_schemas {
         let sql = format!("grant connect on database {} to {name}", at.keys);

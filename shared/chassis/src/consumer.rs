@@ -130,7 +130,7 @@ pub(crate) async fn hear_bytes(bus: &Arc<Bus>, hears: &Arc<dyn Hears>, bytes: &[
     let span = telemetry::process_span(&heard.envelope, heard.message.entry(), bus.service());
     let (work, told) = (hears.clone(), heard.clone());
     // A task of its own: a panic in a service's code must not take its lane along.
-    let task = tokio::spawn(async move { work.hear(told).await }.instrument(span));
+    let task = tokio::spawn(async move { work.hear(told).await }.instrument(span.clone()));
     let reaction = match task.await {
         Ok(reaction) => reaction?,
         Err(panic) => {
@@ -141,7 +141,13 @@ pub(crate) async fn hear_bytes(bus: &Arc<Bus>, hears: &Arc<dyn Hears>, bytes: &[
     match reaction {
         Reaction::Handled => Ok(()),
         Reaction::Ignored => inbox::note(bus.db(), &heard, "done", None).await,
-        Reaction::Later(why) => inbox::later(bus.db(), &heard, &why, bus.settings()).await,
-        Reaction::Park(why) => inbox::note(bus.db(), &heard, "parked", Some(&why)).await,
+        Reaction::Later(why) => {
+            span.record("error.type", why.as_str());
+            inbox::later(bus.db(), &heard, &why, bus.settings()).await
+        }
+        Reaction::Park(why) => {
+            span.record("error.type", "parked");
+            inbox::note(bus.db(), &heard, "parked", Some(&why)).await
+        }
     }
 }

@@ -194,6 +194,10 @@ impl<M: Machine> Home<M> {
             return Ok(another_was_faster(cause));
         }
         tx.commit().await?;
+        if inbox == "parked" {
+            telemetry::count("madoguchi.parked", written.note.as_deref().unwrap_or_default());
+            tracing::Span::current().record("error.type", "parked");
+        }
         Ok(Some(match inbox {
             "later" => Outcome::Later,
             "parked" => Outcome::Parked,

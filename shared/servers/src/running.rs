@@ -129,6 +129,7 @@ impl Drop for Running {
                 if self.ended().is_some() {
                     return;
                 }
+                #[allow(clippy::disallowed_methods)] // in `Drop`: there is no runtime to wait on
                 std::thread::sleep(LOOK_EVERY);
             }
         }

@@ -11,9 +11,16 @@ fn every_message_has_a_speaker_and_hearers() {
     for entry in FLOW {
         assert!(types.insert(entry.message_type()), "{} twice", entry.message_type());
         assert!(!entry.hearers.is_empty(), "{} has no hearer", entry.name);
-        assert_eq!(entry.hearers.iter().collect::<HashSet<_>>().len(), entry.hearers.len(), "{} names a hearer twice", entry.name);
+        assert_eq!(
+            entry.hearers.iter().collect::<HashSet<_>>().len(),
+            entry.hearers.len(),
+            "{} names a hearer twice",
+            entry.name
+        );
         match entry.family {
-            Family::Command => assert_eq!((entry.speaker, entry.hearers), (Service::Intake, &[entry.at][..]), "{}", entry.name),
+            Family::Command => {
+                assert_eq!((entry.speaker, entry.hearers), (Service::Intake, &[entry.at][..]), "{}", entry.name)
+            }
             Family::Fact => assert_eq!(entry.speaker, entry.at, "{}", entry.name),
         }
     }
@@ -28,8 +35,30 @@ fn every_message_has_a_speaker_and_hearers() {
 
 /// Words that name what a person is. A field named so would carry it.
 const PERSONAL: [&str; 24] = [
-    "name", "kana", "surname", "mail", "email", "phone", "telephone", "tel", "fax", "address", "postcode", "zip", "birth", "birthday", "age", "sex", "gender",
-    "hospital", "hospitals", "diagnosis", "payer", "remitter", "words", "comment",
+    "name",
+    "kana",
+    "surname",
+    "mail",
+    "email",
+    "phone",
+    "telephone",
+    "tel",
+    "fax",
+    "address",
+    "postcode",
+    "zip",
+    "birth",
+    "birthday",
+    "age",
+    "sex",
+    "gender",
+    "hospital",
+    "hospitals",
+    "diagnosis",
+    "payer",
+    "remitter",
+    "words",
+    "comment",
 ];
 
 /// Where such a word is a key, not a value, or the bytes are sealed.
@@ -85,7 +114,9 @@ impl<'ast> Visit<'ast> for Shapes {
     }
 
     fn visit_ident(&mut self, ident: &'ast syn::Ident) {
-        if ["String", "str", "Cow", "CString", "OsString", "PathBuf"].contains(&ident.to_string().as_str()) && !self.private_newtype {
+        if ["String", "str", "Cow", "CString", "OsString", "PathBuf"].contains(&ident.to_string().as_str())
+            && !self.private_newtype
+        {
             self.complain(format!("holds free text (`{ident}`): use Code, a word list, or Sealed"));
         }
     }

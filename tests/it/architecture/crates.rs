@@ -12,7 +12,11 @@ fn metadata() -> &'static Metadata {
     METADATA.get_or_init(|| {
         // This platform only: others' crates are neither here nor of interest.
         let rustc = std::process::Command::new("rustc").arg("-vV").output().expect("rustc -vV").stdout;
-        let host = String::from_utf8(rustc).unwrap().lines().find_map(|l| l.strip_prefix("host: ").map(str::to_owned)).expect("the host's triple");
+        let host = String::from_utf8(rustc)
+            .unwrap()
+            .lines()
+            .find_map(|l| l.strip_prefix("host: ").map(str::to_owned))
+            .expect("the host's triple");
         MetadataCommand::new()
             .manifest_path(root().join("Cargo.toml"))
             .other_options(["--filter-platform".to_owned(), host])
@@ -65,9 +69,12 @@ fn services_depend_on_shared_crates_only_and_nobody_on_a_service() {
     }
     assert!(findings.is_empty(), "{findings:?}");
     for (from, to, for_tests) in edges() {
-        let shared_on_more = folder(from).starts_with("shared/") && !folder(to).starts_with("shared/") && from.name.as_str() != "testkit";
+        let shared_on_more = folder(from).starts_with("shared/")
+            && !folder(to).starts_with("shared/")
+            && from.name.as_str() != "testkit";
         assert!(!shared_on_more, "{} -> {}", from.name, to.name);
-        let testkit_in_product = to.name.as_str() == "testkit" && !for_tests && !["bench", "tests"].contains(&from.name.as_str());
+        let testkit_in_product =
+            to.name.as_str() == "testkit" && !for_tests && !["bench", "tests"].contains(&from.name.as_str());
         assert!(!testkit_in_product, "{} needs testkit outside its tests", from.name);
     }
 }
@@ -101,7 +108,20 @@ fn the_door_cannot_open_what_it_seals() {
 fn contracts_hold_neither_personal_data_nor_input_and_output() {
     let contracts = reach("contracts");
     assert!(contracts.contains("serde") && contracts.contains("jiff"), "the graph is read");
-    for forbidden in ["privacy", "privacy-seal", "chassis", "tokio", "async-trait", "futures", "futures-core", "async-nats", "sqlx", "axum", "reqwest", "hyper"] {
+    for forbidden in [
+        "privacy",
+        "privacy-seal",
+        "chassis",
+        "tokio",
+        "async-trait",
+        "futures",
+        "futures-core",
+        "async-nats",
+        "sqlx",
+        "axum",
+        "reqwest",
+        "hyper",
+    ] {
         assert!(!contracts.contains(forbidden), "contracts reaches {forbidden}");
     }
     for pure in ["calendar", "contracts", "privacy-seal"] {
@@ -113,7 +133,22 @@ fn contracts_hold_neither_personal_data_nor_input_and_output() {
 #[test]
 fn one_version_of_what_must_not_be_twice() {
     let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
-    for name in ["opentelemetry", "opentelemetry_sdk", "tracing", "tracing-core", "tracing-opentelemetry", "sqlx", "sqlx-core", "async-nats", "tokio", "axum", "jiff", "uuid", "nkeys", "prometheus"] {
+    for name in [
+        "opentelemetry",
+        "opentelemetry_sdk",
+        "tracing",
+        "tracing-core",
+        "tracing-opentelemetry",
+        "sqlx",
+        "sqlx-core",
+        "async-nats",
+        "tokio",
+        "axum",
+        "jiff",
+        "uuid",
+        "nkeys",
+        "prometheus",
+    ] {
         let copies = lock.lines().filter(|l| *l == format!("name = \"{name}\"")).count();
         assert_eq!(copies, 1, "{name} in Cargo.lock");
     }
@@ -134,7 +169,12 @@ fn every_crate_takes_versions_and_lints_from_the_workspace() {
         for line in text.lines() {
             if line.starts_with('[') {
                 section = line.to_owned();
-            } else if section.contains("dependencies") && line.contains('=') && !line.contains("workspace = true") && !line.contains(".workspace") && !line.starts_with('#') {
+            } else if section.contains("dependencies")
+                && line.contains('=')
+                && !line.contains("workspace = true")
+                && !line.contains(".workspace")
+                && !line.starts_with('#')
+            {
                 findings.push(format!("{}: {line}", package.name));
             }
         }

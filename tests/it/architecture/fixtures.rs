@@ -21,12 +21,21 @@ fn fixtures() -> BTreeMap<String, Vec<u8>> {
 fn every_message_has_a_fixture_that_decodes_and_encodes_to_the_same() {
     let fixtures = fixtures();
     for entry in FLOW {
-        assert!(fixtures.contains_key(&format!("{}.json", entry.message_type())), "no fixture for {}", entry.message_type());
+        assert!(
+            fixtures.contains_key(&format!("{}.json", entry.message_type())),
+            "no fixture for {}",
+            entry.message_type()
+        );
     }
     for (name, bytes) in &fixtures {
         let (envelope, message) = Envelope::decode(bytes).unwrap_or_else(|e| panic!("{name}: {e}"));
         let entry = message.entry();
-        assert!(*name == format!("{}.json", entry.message_type()) || name.starts_with(&format!("{}+", entry.message_type())), "{name} holds {}", entry.name);
+        assert!(
+            *name == format!("{}.json", entry.message_type())
+                || name.starts_with(&format!("{}+", entry.message_type())),
+            "{name} holds {}",
+            entry.name
+        );
         let said: Value = serde_json::from_slice(bytes).unwrap();
         assert_eq!(message.data(), said["data"], "{name}: the payload");
         assert_eq!(serde_json::from_slice::<Value>(&envelope.to_bytes()).unwrap(), said, "{name}: the envelope");
@@ -35,7 +44,8 @@ fn every_message_has_a_fixture_that_decodes_and_encodes_to_the_same() {
         let mut newer = said.clone();
         newer["data"]["a_field_of_the_future"] = 1.into();
         newer["an_extension_of_the_future"] = "x".into();
-        let read = Envelope::decode(&serde_json::to_vec(&newer).unwrap()).unwrap_or_else(|e| panic!("{name} with more: {e}"));
+        let read =
+            Envelope::decode(&serde_json::to_vec(&newer).unwrap()).unwrap_or_else(|e| panic!("{name} with more: {e}"));
         assert_eq!(read.1, message, "{name} with more");
     }
 }
@@ -44,11 +54,17 @@ fn every_message_has_a_fixture_that_decodes_and_encodes_to_the_same() {
 #[test]
 fn fixtures_are_only_added() {
     let kept = fs::read_to_string(root().join("shared/contracts/fixtures/DIGESTS")).unwrap();
-    let kept: BTreeMap<&str, &str> = kept.lines().filter_map(|l| l.split_once("  ")).map(|(digest, name)| (name, digest)).collect();
+    let kept: BTreeMap<&str, &str> =
+        kept.lines().filter_map(|l| l.split_once("  ")).map(|(digest, name)| (name, digest)).collect();
     let mut fixtures = fixtures();
     for (name, digest) in &kept {
         let bytes = fixtures.remove(*name).unwrap_or_else(|| panic!("{name} was removed: fixtures are only added"));
-        assert_eq!(sha256(&bytes), *digest, "{name} was changed: add `{}+2.json` instead", name.trim_end_matches(".json"));
+        assert_eq!(
+            sha256(&bytes),
+            *digest,
+            "{name} was changed: add `{}+2.json` instead",
+            name.trim_end_matches(".json")
+        );
     }
     let missing: Vec<String> = fixtures.iter().map(|(name, bytes)| format!("{}  {name}", sha256(bytes))).collect();
     assert!(missing.is_empty(), "add to shared/contracts/fixtures/DIGESTS:\n{}", missing.join("\n"));

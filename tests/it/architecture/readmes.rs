@@ -1,7 +1,10 @@
 //! Every service's README says what its rows of the flow table say.
 
 use super::source::root;
-use contracts::{Service, flow::{heard_by, said_by}};
+use contracts::{
+    Service,
+    flow::{heard_by, said_by},
+};
 
 #[test]
 fn every_service_lists_what_it_obeys_hears_and_states() {
@@ -21,7 +24,9 @@ fn every_service_lists_what_it_obeys_hears_and_states() {
             }
         }
         // Nothing that it has no part in under these heads of its table.
-        for line in text.lines().filter(|l| ["| obeys", "| hears", "| states", "| commands"].iter().any(|h| l.starts_with(h))) {
+        for line in
+            text.lines().filter(|l| ["| obeys", "| hears", "| states", "| commands"].iter().any(|h| l.starts_with(h)))
+        {
             for entry in contracts::FLOW {
                 let named = line.split(|c: char| !c.is_alphanumeric()).any(|w| w == entry.name);
                 if named && entry.speaker != *service && !entry.hearers.contains(service) {

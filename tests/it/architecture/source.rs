@@ -1,6 +1,9 @@
 //! The workspace's Rust files, and just enough of a lexer to read them: what is code, and what is comment or text.
 
-use std::{fs, path::{Path, PathBuf}};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// The root of the workspace.
 pub fn root() -> PathBuf {
@@ -35,7 +38,13 @@ impl Source {
         };
         let test_files = tests
             .iter()
-            .filter_map(|(from, to)| code[*from..*to].trim_end().strip_suffix(';')?.rsplit_once("mod ").map(|(_, name)| name.trim().to_owned()))
+            .filter_map(|(from, to)| {
+                code[*from..*to]
+                    .trim_end()
+                    .strip_suffix(';')?
+                    .rsplit_once("mod ")
+                    .map(|(_, name)| name.trim().to_owned())
+            })
             .collect();
         let path = path.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/");
         Self { path, code: blank(code), code_and_strings: blank(code_and_strings), text, test_files }
@@ -133,7 +142,9 @@ fn strip(text: &str) -> (String, String) {
             at += 1;
         }
     }
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
+    let text = |bytes: Vec<u8>| {
+        String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+    };
     (text(code), text(both))
 }
 
@@ -160,7 +171,8 @@ fn end_of_block_comment(bytes: &[u8], mut at: usize) -> usize {
 fn end_of_string(bytes: &[u8], at: usize) -> Option<usize> {
     let rest = &bytes[at..];
     let prefix = [&b"br"[..], b"cr", b"r", b"b", b"c", b""].into_iter().find(|p| {
-        rest.starts_with(p) && matches!(rest.get(p.len()), Some(b'"')) || rest.starts_with(p) && p.ends_with(b"r") && matches!(rest.get(p.len()), Some(b'#'))
+        rest.starts_with(p) && matches!(rest.get(p.len()), Some(b'"'))
+            || rest.starts_with(p) && p.ends_with(b"r") && matches!(rest.get(p.len()), Some(b'#'))
     });
     if let Some(prefix) = prefix {
         let mut hashes = 0;
@@ -195,7 +207,11 @@ fn end_of_string(bytes: &[u8], at: usize) -> Option<usize> {
         b'\\' => rest[quote + 3..].iter().position(|b| *b == b'\'').map(|n| at + quote + 3 + n + 1),
         _ => {
             let one = std::str::from_utf8(&rest[quote + 1..(quote + 5).min(rest.len())]).map_or_else(
-                |e| std::str::from_utf8(&rest[quote + 1..quote + 1 + e.valid_up_to()]).ok().and_then(|s| s.chars().next()),
+                |e| {
+                    std::str::from_utf8(&rest[quote + 1..quote + 1 + e.valid_up_to()])
+                        .ok()
+                        .and_then(|s| s.chars().next())
+                },
                 |s| s.chars().next(),
             )?;
             let close = quote + 1 + one.len_utf8();

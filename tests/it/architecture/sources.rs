@@ -14,14 +14,37 @@ fn none(what: &str, findings: Vec<String>) {
 /// whatever they are called, and a machine's tables (`rows`, `store`) are shells.
 fn pure_files() -> Vec<Source> {
     const WHOLE: [&str; 19] = [
-        "clocks", "request", "status", "verification", "documents", "fee", "reference", "kana", "ledger", "propagation", "delivery", "receipt",
-        "message", "answer", "ticket", "merkle", "machine", "decide", "evolve",
+        "clocks",
+        "request",
+        "status",
+        "verification",
+        "documents",
+        "fee",
+        "reference",
+        "kana",
+        "ledger",
+        "propagation",
+        "delivery",
+        "receipt",
+        "message",
+        "answer",
+        "ticket",
+        "merkle",
+        "machine",
+        "decide",
+        "evolve",
     ];
     const BEGIN: [&str; 7] = ["case", "matching", "zengin", "charge", "entry", "instruction", "decision"];
     let mut files: Vec<Source> = sources(&["services"])
         .into_iter()
-        .filter(|s| !s.path.contains("/pages/") && !s.path.starts_with("services/console/") && !s.path.starts_with("services/launcher/"))
-        .filter(|s| WHOLE.contains(&s.stem()) || BEGIN.iter().any(|b| s.stem().starts_with(b)) || s.path.contains("/src/case/"))
+        .filter(|s| {
+            !s.path.contains("/pages/")
+                && !s.path.starts_with("services/console/")
+                && !s.path.starts_with("services/launcher/")
+        })
+        .filter(|s| {
+            WHOLE.contains(&s.stem()) || BEGIN.iter().any(|b| s.stem().starts_with(b)) || s.path.contains("/src/case/")
+        })
         .collect();
     files.extend(sources(&["shared/calendar/src", "shared/contracts/src"]));
     files.extend(sources(&["shared/chassis/src"]).into_iter().filter(|s| ["machine", "merkle"].contains(&s.stem())));
@@ -31,7 +54,12 @@ fn pure_files() -> Vec<Source> {
 #[test]
 fn files_that_decide_touch_nothing() {
     let files = pure_files();
-    for known in ["shared/chassis/src/merkle.rs", "shared/contracts/src/flow.rs", "services/intake/src/case.rs", "services/payment-reconciliation/src/charge.rs"] {
+    for known in [
+        "shared/chassis/src/merkle.rs",
+        "shared/contracts/src/flow.rs",
+        "services/intake/src/case.rs",
+        "services/payment-reconciliation/src/charge.rs",
+    ] {
         assert!(files.iter().any(|f| f.path == known), "{known} is on the list");
     }
     const CRATES: [&str; 8] = ["sqlx", "async_nats", "axum", "tokio", "rand", "getrandom", "reqwest", "futures"];
@@ -49,12 +77,24 @@ fn files_that_decide_touch_nothing() {
                 // `std::fs::…` and `use std::{fs, …};`
                 let statement = &after[..after.find([';', '(', ')', '=']).unwrap_or(after.len())];
                 let first = words(statement).next().map(|w| w.1).unwrap_or_default();
-                let of_group: Vec<&str> = if statement.starts_with("::{") { statement.split([',', '{']).map(|p| p.trim().split([':', '}', ' ']).next().unwrap_or_default()).collect() } else { vec![first] };
-                findings.extend(STD.iter().filter(|s| of_group.contains(s)).map(|s| format!("{}:{} std::{s}", file.path, file.line(at))));
+                let of_group: Vec<&str> = if statement.starts_with("::{") {
+                    statement
+                        .split([',', '{'])
+                        .map(|p| p.trim().split([':', '}', ' ']).next().unwrap_or_default())
+                        .collect()
+                } else {
+                    vec![first]
+                };
+                findings.extend(
+                    STD.iter()
+                        .filter(|s| of_group.contains(s))
+                        .map(|s| format!("{}:{} std::{s}", file.path, file.line(at))),
+                );
             }
             // Ids are made in shells. `contracts` only offers the making.
             // An instant that comes in as an input is pure; asking for one is not.
-            let makes = ["now_v7", "new_v4", "SystemTime", "elapsed"].contains(&word) || word == "now" && before.ends_with("::");
+            let makes = ["now_v7", "new_v4", "SystemTime", "elapsed"].contains(&word)
+                || word == "now" && before.ends_with("::");
             if makes && !file.path.ends_with("contracts/src/id.rs") {
                 findings.push(format!("{}:{} {word}", file.path, file.line(at)));
             }
@@ -65,11 +105,21 @@ fn files_that_decide_touch_nothing() {
 
 #[test]
 fn raw_sql_stands_in_four_places_only() {
-    let allowed = ["shared/chassis/src/", "services/steward/src/provision.rs", "shared/testkit/src/", "shared/privacy/src/vault/schema.rs"];
+    let allowed = [
+        "shared/chassis/src/",
+        "services/steward/src/provision.rs",
+        "shared/testkit/src/",
+        "shared/privacy/src/vault/schema.rs",
+    ];
     let findings = sources(&["services", "shared", "infra"])
         .into_iter()
         .filter(|s| !allowed.iter().any(|a| s.path.starts_with(a)))
-        .flat_map(|s| words(&s.code).filter(|(_, w)| *w == "AssertSqlSafe").map(|(at, _)| format!("{}:{}", s.path, s.line(at))).collect::<Vec<_>>())
+        .flat_map(|s| {
+            words(&s.code)
+                .filter(|(_, w)| *w == "AssertSqlSafe")
+                .map(|(at, _)| format!("{}:{}", s.path, s.line(at)))
+                .collect::<Vec<_>>()
+        })
         .collect();
     none("AssertSqlSafe outside chassis, provisioning, testkit and the key schema", findings);
 }
@@ -82,15 +132,18 @@ fn nobody_writes_through_the_bare_pool() {
     for file in sources(&["services", "shared/privacy/src", "shared/recipient-kit/src", "shared/chassis/src"]) {
         let mut at = 0;
         for (statement, code) in split_alike(&file.code_and_strings, &file.code) {
-            let runs_on_pool = [".execute(", ".fetch_one(", ".fetch_optional(", ".fetch_all(", ".fetch("].iter().any(|call| {
-                code.match_indices(call).any(|(i, _)| {
-                    let argument = &code[i + call.len()..];
-                    let end = argument.find([';', '?', '\n']).unwrap_or(argument.len());
-                    words(&argument[..end]).any(|(_, w)| w == "pool")
-                })
-            });
+            let runs_on_pool =
+                [".execute(", ".fetch_one(", ".fetch_optional(", ".fetch_all(", ".fetch("].iter().any(|call| {
+                    code.match_indices(call).any(|(i, _)| {
+                        let argument = &code[i + call.len()..];
+                        let end = argument.find([';', '?', '\n']).unwrap_or(argument.len());
+                        words(&argument[..end]).any(|(_, w)| w == "pool")
+                    })
+                });
             let lower = statement.to_lowercase();
-            let writes = ["\"insert ", "\"update ", "\"delete ", "\"truncate ", "\"with told", "\"merge "].iter().any(|w| lower.contains(w));
+            let writes = ["\"insert ", "\"update ", "\"delete ", "\"truncate ", "\"with told", "\"merge "]
+                .iter()
+                .any(|w| lower.contains(w));
             let executes = code.contains(".execute(") && !lower.contains("\"select 1\"");
             if runs_on_pool && (writes || executes) {
                 findings.push(format!("{}:{}", file.path, file.line(at + code.len() - code.trim_start().len())));
@@ -150,7 +203,9 @@ fn nobody_prints_but_the_launcher() {
             continue;
         }
         for (at, word) in words(&file.code) {
-            if ["println", "print", "eprintln", "eprint", "dbg"].contains(&word) && file.code[at + word.len()..].starts_with('!') {
+            if ["println", "print", "eprintln", "eprint", "dbg"].contains(&word)
+                && file.code[at + word.len()..].starts_with('!')
+            {
                 findings.push(format!("{}:{} {word}!", file.path, file.line(at)));
             }
         }

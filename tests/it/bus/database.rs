@@ -11,7 +11,10 @@ use tokio::sync::oneshot;
 async fn table(house: &House) -> PgConnection {
     assert!(schemas().iter().any(|s| s.name == "identity"));
     let mut admin = house.admin().await;
-    sqlx::raw_sql("create table identity.kept (n int primary key); grant all on identity.kept to identity").execute(&mut admin).await.unwrap();
+    sqlx::raw_sql("create table identity.kept (n int primary key); grant all on identity.kept to identity")
+        .execute(&mut admin)
+        .await
+        .unwrap();
     admin
 }
 
@@ -27,13 +30,22 @@ async fn dropped_after<F: Future>(future: F, looks: usize) {
 }
 
 /// Drops `begin` at many points, and after each writes one row; the rows that were acknowledged and are not there.
-async fn acknowledged_and_lost(pool: &PgPool, outside: &mut PgConnection, rounds: i32, enough: usize) -> (usize, usize) {
+async fn acknowledged_and_lost(
+    pool: &PgPool,
+    outside: &mut PgConnection,
+    rounds: i32,
+    enough: usize,
+) -> (usize, usize) {
     let (mut acknowledged, mut lost) = (0, 0);
     for n in 0..rounds {
         dropped_after(pool.begin(), (n as usize * 7) % 300).await;
         if sqlx::query("insert into identity.kept values ($1)").bind(n).execute(pool).await.is_ok() {
             acknowledged += 1;
-            let there: bool = sqlx::query_scalar("select exists (select 1 from identity.kept where n = $1)").bind(n).fetch_one(&mut *outside).await.unwrap();
+            let there: bool = sqlx::query_scalar("select exists (select 1 from identity.kept where n = $1)")
+                .bind(n)
+                .fetch_one(&mut *outside)
+                .await
+                .unwrap();
             lost += usize::from(!there);
         }
         if lost >= enough {
@@ -89,7 +101,10 @@ async fn a_write_ends_although_its_caller_is_gone() {
     assert!(caller.await.unwrap_err().is_cancelled());
     go.send(()).expect("the writing task lives on without its caller");
     eventually("both rows are committed", || async {
-        let rows: i64 = sqlx::query_scalar("select count(*) from identity.kept").fetch_one(&mut *outside.lock().await).await.unwrap();
+        let rows: i64 = sqlx::query_scalar("select count(*) from identity.kept")
+            .fetch_one(&mut *outside.lock().await)
+            .await
+            .unwrap();
         if rows == 2 { Ok(()) } else { Err(rows) }
     })
     .await;
@@ -120,7 +135,9 @@ async fn a_write_that_fails_or_panics_leaves_nothing() {
         .await;
     assert!(matches!(panicked, Err(DbError::Panicked)));
     // The one connection of the pool works on, outside any transaction.
-    db.write(|tx| Box::pin(async move { Ok(sqlx::query("insert into kept values (3)").execute(tx).await.map(drop)?) })).await.unwrap();
+    db.write(|tx| Box::pin(async move { Ok(sqlx::query("insert into kept values (3)").execute(tx).await.map(drop)?) }))
+        .await
+        .unwrap();
     let rows: Vec<i32> = sqlx::query_scalar("select n from identity.kept").fetch_all(&mut outside).await.unwrap();
     assert_eq!(rows, [3]);
 }

@@ -41,9 +41,14 @@ async fn the_stream_purged_and_the_durable_deleted_while_messages_flow() {
     let js = jetstream_of(&vandal(&house).await);
     survives(&house, async {
         for _ in 0..3 {
-            let stream = eventually("the stream is there", || async { js.get_stream("BUS").await.map_err(|e| e.to_string()) }).await;
+            let stream =
+                eventually("the stream is there", || async { js.get_stream("BUS").await.map_err(|e| e.to_string()) })
+                    .await;
             stream.purge().await.unwrap();
-            eventually("the durable is there", || async { stream.delete_consumer("identity").await.map_err(|e| e.to_string()) }).await;
+            eventually("the durable is there", || async {
+                stream.delete_consumer("identity").await.map_err(|e| e.to_string())
+            })
+            .await;
         }
     })
     .await;
@@ -91,11 +96,15 @@ async fn a_hearer_away_gets_everything_later_and_little_of_it_twice() {
     let house = house().await;
     let count = Count::start(&house).await;
     // Pauses that are long beside the time of catching up, as they are outside of tests (2 to 30 seconds).
-    let speaker = Speaker::start_with(house.runtime(&[("bus.repeat_base_ms", "300"), ("bus.repeat_cap_ms", "30000")])).await;
+    let speaker =
+        Speaker::start_with(house.runtime(&[("bus.repeat_base_ms", "300"), ("bus.repeat_cap_ms", "30000")])).await;
     let mut ledger = Ledger::default();
     ledger.say(&speaker, 40, 15).await;
     eventually("every message was due again several times, and nobody answered", || async {
-        let least: i32 = sqlx::query_scalar("select min(tries) from intake.outbox").fetch_one(&mut house.admin().await).await.unwrap();
+        let least: i32 = sqlx::query_scalar("select min(tries) from intake.outbox")
+            .fetch_one(&mut house.admin().await)
+            .await
+            .unwrap();
         if least >= 3 { Ok(()) } else { Err(least) }
     })
     .await;
@@ -135,7 +144,9 @@ async fn what_was_committed_and_never_said_is_said_by_the_next_process() {
         let home = chassis::Home::<super::toy::Asker>::new(&bus);
         let id = Uuid::now_v7();
         for n in 0..20 {
-            home.handle(id, chassis::Cause::Person(Uuid::now_v7()), super::toy::Say(contracts::Kind::Disclosure, n)).await.unwrap();
+            home.handle(id, chassis::Cause::Person(Uuid::now_v7()), super::toy::Say(contracts::Kind::Disclosure, n))
+                .await
+                .unwrap();
             ledger.0.entry(id).or_default().insert(n);
         }
         bus.db().close().await;
@@ -158,7 +169,8 @@ async fn postgresql_restarted_while_messages_flow() {
     let urls = [("house.database_url", at.template("data").unwrap()), ("house.keys_url", at.template("keys").unwrap())];
     let urls: Vec<(&str, &str)> = urls.iter().map(|(k, v)| (*k, v.as_str())).collect();
 
-    let (speaker, _hearer) = (Speaker::start_with(house.runtime(&urls)).await, Hearer::start_with(house.runtime(&urls)).await);
+    let (speaker, _hearer) =
+        (Speaker::start_with(house.runtime(&urls)).await, Hearer::start_with(house.runtime(&urls)).await);
     let mut ledger = Ledger::default();
     ledger.say(&speaker, 5, 10).await;
     for crash in [false, true] {
@@ -173,7 +185,10 @@ async fn postgresql_restarted_while_messages_flow() {
         for n in 0..5 {
             let token = Uuid::now_v7();
             eventually("the database is back", || async {
-                let said = speaker.home.handle(id, chassis::Cause::Person(token), super::toy::Say(contracts::Kind::Disclosure, n)).await;
+                let said = speaker
+                    .home
+                    .handle(id, chassis::Cause::Person(token), super::toy::Say(contracts::Kind::Disclosure, n))
+                    .await;
                 said.map(drop).map_err(|e| e.to_string())
             })
             .await;

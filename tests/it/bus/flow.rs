@@ -52,7 +52,11 @@ async fn a_message_waits_for_a_neighbour_and_is_done_when_it_is_back() {
     assert_eq!(until_state(&house, waits, "later").await.as_deref(), Some("neighbour-away"));
     eventually("it was tried again and again, and the next one passed it", || async {
         let mut db = house.admin().await;
-        let tries: i32 = sqlx::query_scalar("select tries from identity.inbox where id = $1").bind(waits).fetch_one(&mut db).await.unwrap();
+        let tries: i32 = sqlx::query_scalar("select tries from identity.inbox where id = $1")
+            .bind(waits)
+            .fetch_one(&mut db)
+            .await
+            .unwrap();
         let numbers = hearer.home.read(id).await.unwrap().map(|(_, s)| s.numbers);
         if tries >= 3 && numbers == Some([8].into()) { Ok(()) } else { Err((tries, numbers)) }
     })
@@ -76,7 +80,10 @@ async fn a_person_retries_and_drops_what_is_parked() {
         until_state(&house, said_ids(&house, id).await[1], "behind").await;
     }
     let parked = desk.parked().await.rows;
-    assert_eq!(parked.iter().map(|r| (r.lane, r.note.as_str(), r.behind)).collect::<Vec<_>>(), [(first, "broken", 1), (second, "broken", 1)]);
+    assert_eq!(
+        parked.iter().map(|r| (r.lane, r.note.as_str(), r.behind)).collect::<Vec<_>>(),
+        [(first, "broken", 1), (second, "broken", 1)]
+    );
 
     // Mended and retried: it and what waits behind it go through.
     hearer.home.handle(first, Cause::Person(Uuid::now_v7()), super::toy::In::Mend).await.unwrap();
@@ -95,7 +102,10 @@ async fn a_person_retries_and_drops_what_is_parked() {
     // Neither is parked any more; who chose and why is kept.
     assert_eq!(desk.retry(parked[0].id).await, StaffReply::Refused { reason: Code::of("nothing-to-retry"), at: None });
     assert!(desk.parked().await.rows.is_empty());
-    let kept: i64 = sqlx::query_scalar("select count(*) from identity.staff_reason").fetch_one(&mut house.admin().await).await.unwrap();
+    let kept: i64 = sqlx::query_scalar("select count(*) from identity.staff_reason")
+        .fetch_one(&mut house.admin().await)
+        .await
+        .unwrap();
     assert_eq!(kept, 3);
 }
 
@@ -113,7 +123,11 @@ async fn what_stands_behind_nothing_is_taken_up() {
     let after = said_ids(&house, id).await[1];
     until_state(&house, after, "behind").await;
     // What the race leaves: the one is dropped, the other did not see it.
-    sqlx::query("update identity.inbox set state = 'dropped' where id = $1").bind(poison).execute(&mut house.admin().await).await.unwrap();
+    sqlx::query("update identity.inbox set state = 'dropped' where id = $1")
+        .bind(poison)
+        .execute(&mut house.admin().await)
+        .await
+        .unwrap();
     until_state(&house, after, "done").await;
     drop(hearer);
 }

@@ -8,7 +8,10 @@ use chassis::{Cause, Clock, Db, Home, Machine, NoRows, Outcome, Wakes, fold};
 use contracts::{Code, Kind, Timestamp, Uuid, request::StaffReply};
 use jiff::SignedDuration;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
-use std::{collections::VecDeque, sync::{Arc, Mutex}};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
 use testkit::House;
 
 /// The tally's home over the service's own role, without a bus.
@@ -30,16 +33,28 @@ async fn history_folds_to_the_row(house: &House) {
     assert!(!machines.is_empty());
     for id in machines {
         let (version, state, wake): Row =
-            sqlx::query_as("select version, state, wake_at from identity.tally where id = $1").bind(id).fetch_one(&mut db).await.unwrap();
+            sqlx::query_as("select version, state, wake_at from identity.tally where id = $1")
+                .bind(id)
+                .fetch_one(&mut db)
+                .await
+                .unwrap();
         let history: Vec<(i64, serde_json::Value)> =
-            sqlx::query_as("select version, event from identity.history where machine = $1 order by version").bind(id).fetch_all(&mut db).await.unwrap();
+            sqlx::query_as("select version, event from identity.history where machine = $1 order by version")
+                .bind(id)
+                .fetch_all(&mut db)
+                .await
+                .unwrap();
         let versions: Vec<i64> = history.iter().map(|h| h.0).collect();
         assert_eq!(versions, (1..=version).collect::<Vec<_>>(), "versions without a gap");
         let events: Vec<Ev> = history.into_iter().map(|h| serde_json::from_value(h.1).unwrap()).collect();
         let folded = fold::<Tally>(TallyState::default(), &events);
         assert_eq!(folded, serde_json::from_value(state).unwrap(), "the fold of the history is the row");
         assert_eq!(Tally::wake(&folded), wake.map(|w| w.to_jiff()), "wake_at is the state's");
-        let leaves: i64 = sqlx::query_scalar("select count(*) from identity.leaf where machine = $1").bind(id).fetch_one(&mut db).await.unwrap();
+        let leaves: i64 = sqlx::query_scalar("select count(*) from identity.leaf where machine = $1")
+            .bind(id)
+            .fetch_one(&mut db)
+            .await
+            .unwrap();
         assert_eq!(leaves, version, "one leaf per history row");
     }
 }
@@ -64,7 +79,11 @@ async fn b1_the_history_folds_to_the_row() {
             6 => In::WakeAt(clock.now() + SignedDuration::from_mins(rng.random_range(1..600))),
             _ => In::Add(n),
         };
-        let cause = if rng.random_bool(0.5) { Cause::Person(Uuid::now_v7()) } else { Cause::Message(heard(id, Kind::Disclosure, n, 16 * step)) };
+        let cause = if rng.random_bool(0.5) {
+            Cause::Person(Uuid::now_v7())
+        } else {
+            Cause::Message(heard(id, Kind::Disclosure, n, 16 * step))
+        };
         home.handle(id, cause, input).await.unwrap();
         if rng.random_bool(0.1) {
             clock.set(clock.now() + SignedDuration::from_hours(5));
@@ -80,11 +99,19 @@ async fn b1_nobody_writes_a_second_version_or_changes_what_was_written() {
     let (db, home) = home(&house, "4", Clock::held(noon())).await;
     let id = Uuid::now_v7();
     home.handle(id, Cause::Person(Uuid::now_v7()), In::AddTwo(1, 2)).await.unwrap();
-    let code = |e: sqlx::Error| e.as_database_error().and_then(|d| d.code()).map(|c| c.into_owned()).unwrap_or_default();
+    let code =
+        |e: sqlx::Error| e.as_database_error().and_then(|d| d.code()).map(|c| c.into_owned()).unwrap_or_default();
 
     // The service itself.
-    let second = sqlx::query("insert into history (machine, version, at, cause, event, salt) values ($1, 2, now(), $1, '{}', '\\x00')").bind(id);
-    assert_eq!(code(second.execute(db.pool()).await.unwrap_err()), "23505", "the primary key refuses a second version 2");
+    let second = sqlx::query(
+        "insert into history (machine, version, at, cause, event, salt) values ($1, 2, now(), $1, '{}', '\\x00')",
+    )
+    .bind(id);
+    assert_eq!(
+        code(second.execute(db.pool()).await.unwrap_err()),
+        "23505",
+        "the primary key refuses a second version 2"
+    );
     let changed = sqlx::query("update history set event = '{}' where machine = $1").bind(id);
     assert_eq!(code(changed.execute(db.pool()).await.unwrap_err()), "42501", "the role has no right to change history");
     let leaf = sqlx::query("update leaf set hash = '\\x00' where machine = $1").bind(id);
@@ -104,7 +131,15 @@ async fn b2_eight_consumers_and_every_message_three_times() {
     let house = house().await;
     let (_, home) = home(&house, "10", Clock::held(noon())).await;
     let machines: Vec<Uuid> = (0..12).map(|_| Uuid::now_v7()).collect();
-    let messages: Vec<_> = (0..240u32).map(|n| (machines[n as usize % machines.len()], n, heard(machines[n as usize % machines.len()], Kind::Disclosure, n, 16 * i64::from(n)))).collect();
+    let messages: Vec<_> = (0..240u32)
+        .map(|n| {
+            (
+                machines[n as usize % machines.len()],
+                n,
+                heard(machines[n as usize % machines.len()], Kind::Disclosure, n, 16 * i64::from(n)),
+            )
+        })
+        .collect();
     let mut deliveries: Vec<_> = messages.iter().flat_map(|m| [m.clone(), m.clone(), m.clone()]).collect();
     deliveries.shuffle(&mut StdRng::seed_from_u64(8));
     let queue = Arc::new(Mutex::new(VecDeque::from(deliveries)));
@@ -132,7 +167,12 @@ async fn b2_eight_consumers_and_every_message_three_times() {
     }
     assert_eq!((done, seen), (messages.len(), 2 * messages.len()));
     let mut db = house.admin().await;
-    let rows: (i64, i64) = sqlx::query_as("select (select count(*) from identity.history), (select count(*) from identity.inbox where state = 'done')").fetch_one(&mut db).await.unwrap();
+    let rows: (i64, i64) = sqlx::query_as(
+        "select (select count(*) from identity.history), (select count(*) from identity.inbox where state = 'done')",
+    )
+    .fetch_one(&mut db)
+    .await
+    .unwrap();
     assert_eq!(rows, (messages.len() as i64, messages.len() as i64));
     history_folds_to_the_row(&house).await;
 }
@@ -144,16 +184,25 @@ async fn b6_a_wake_up_must_move_the_next_one() {
     let (_, home) = home(&house, "4", clock.clone()).await;
     let (good, stuck) = (Uuid::now_v7(), Uuid::now_v7());
     for id in [good, stuck] {
-        home.handle(id, Cause::Person(Uuid::now_v7()), In::WakeAt(noon() + SignedDuration::from_hours(1))).await.unwrap();
+        home.handle(id, Cause::Person(Uuid::now_v7()), In::WakeAt(noon() + SignedDuration::from_hours(1)))
+            .await
+            .unwrap();
     }
     home.handle(stuck, Cause::Person(Uuid::now_v7()), In::Stick).await.unwrap();
     assert_eq!(home.wake_due().await.unwrap(), 0, "nobody is due yet");
 
     clock.set(noon() + SignedDuration::from_hours(2));
-    assert!(home.handle(stuck, Cause::Clock, In::Clock(clock.now())).await.is_err(), "the assertion stops a step that would be fed for ever");
+    assert!(
+        home.handle(stuck, Cause::Clock, In::Clock(clock.now())).await.is_err(),
+        "the assertion stops a step that would be fed for ever"
+    );
     home.wake_due().await.unwrap();
     assert_eq!(home.read(stuck).await.unwrap().unwrap().1.ticks, 0, "nothing of the bad step was written");
-    assert_eq!(home.read(good).await.unwrap().unwrap().1.ticks, 1, "one that cannot be woken does not keep the others asleep");
+    assert_eq!(
+        home.read(good).await.unwrap().unwrap().1.ticks,
+        1,
+        "one that cannot be woken does not keep the others asleep"
+    );
 
     // Thirty days of the clock: woken daily until it wants no more, and once only for each time.
     for _ in 0..30 {
@@ -176,7 +225,9 @@ async fn machines_that_cannot_be_woken_keep_nobody_asleep() {
         let home = &home;
         async move {
             let id = Uuid::now_v7();
-            home.handle(id, Cause::Person(Uuid::now_v7()), In::WakeAt(noon() + SignedDuration::from_mins(minutes))).await.unwrap();
+            home.handle(id, Cause::Person(Uuid::now_v7()), In::WakeAt(noon() + SignedDuration::from_mins(minutes)))
+                .await
+                .unwrap();
             if stuck {
                 home.handle(id, Cause::Person(Uuid::now_v7()), In::Stick).await.unwrap();
             }

@@ -5,7 +5,8 @@ use contracts::Uuid;
 use testkit::{House, eventually};
 
 async fn forget_everything_heard(house: &House) {
-    let sql = "truncate identity.inbox, identity.history, identity.leaf, identity.tally, identity.outbox, identity.peer";
+    let sql =
+        "truncate identity.inbox, identity.history, identity.leaf, identity.tally, identity.outbox, identity.peer";
     sqlx::raw_sql(sql).execute(&mut house.admin().await).await.unwrap();
 }
 
@@ -68,14 +69,26 @@ async fn another_epoch(break_reopening: bool) {
     ledger.settled(&house).await;
     hearer.stop().await;
     let mut admin = house.admin().await;
-    let lost: Vec<Uuid> = sqlx::query_scalar("select distinct lane from identity.inbox where id in (select id from identity.inbox order by id limit 40)").fetch_all(&mut admin).await.unwrap();
+    let lost: Vec<Uuid> = sqlx::query_scalar(
+        "select distinct lane from identity.inbox where id in (select id from identity.inbox order by id limit 40)",
+    )
+    .fetch_all(&mut admin)
+    .await
+    .unwrap();
     assert_eq!(lost.len(), 4);
     for table in ["history", "leaf"] {
-        sqlx::query(sqlx::AssertSqlSafe(format!("delete from identity.{table} where machine = any ($1)"))).bind(&lost).execute(&mut admin).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(format!("delete from identity.{table} where machine = any ($1)")))
+            .bind(&lost)
+            .execute(&mut admin)
+            .await
+            .unwrap();
     }
     sqlx::query("delete from identity.tally where id = any ($1)").bind(&lost).execute(&mut admin).await.unwrap();
     sqlx::query("delete from identity.inbox where lane = any ($1)").bind(&lost).execute(&mut admin).await.unwrap();
-    sqlx::query("insert into house.epoch select number + 1, system_identifier, timeline, 'a test' from house.epoch").execute(&mut admin).await.unwrap();
+    sqlx::query("insert into house.epoch select number + 1, system_identifier, timeline, 'a test' from house.epoch")
+        .execute(&mut admin)
+        .await
+        .unwrap();
     if break_reopening {
         // The first time that the speaker reopens what it had closed, its database fails it.
         let trap = "create sequence intake.trap; grant usage on sequence intake.trap to intake;
@@ -118,7 +131,11 @@ async fn parked_as_lost(house: &House) -> usize {
 async fn forget_the_last_said(house: &House, machine: Uuid) {
     let mut admin = house.admin().await;
     for table in ["outbox", "history", "leaf"] {
-        sqlx::query(sqlx::AssertSqlSafe(format!("delete from intake.{table} where machine = $1"))).bind(machine).execute(&mut admin).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(format!("delete from intake.{table} where machine = $1")))
+            .bind(machine)
+            .execute(&mut admin)
+            .await
+            .unwrap();
     }
     sqlx::query("delete from intake.asker where id = $1").bind(machine).execute(&mut admin).await.unwrap();
 }
@@ -149,7 +166,10 @@ async fn a_speaker_that_lost_rows_is_handed_them_back_as_parked_rows() {
     let desk = Desk::sit_down(&house).await;
     let rows = desk.parked_at("intake").await.rows;
     assert!(rows.iter().all(|r| r.lane == lost));
-    assert!(matches!(desk.choose("req.intake.retry", rows[0].id).await, contracts::request::StaffReply::Refused { .. }));
+    assert!(matches!(
+        desk.choose("req.intake.retry", rows[0].id).await,
+        contracts::request::StaffReply::Refused { .. }
+    ));
     assert!(matches!(desk.choose("req.intake.drop", rows[0].id).await, contracts::request::StaffReply::Done { .. }));
     drop(hearer);
 }

@@ -62,7 +62,10 @@ async fn a_service_says_only_what_the_flow_table_lets_it_say() {
         payment.publish(subject.clone(), "x".into()).await.unwrap();
         payment.flush().await.unwrap();
         let complaint = complaints.recv().await.unwrap();
-        assert!(complaint.contains("permissions violation for publish") && complaint.contains(&subject.to_lowercase()), "{subject}: {complaint}");
+        assert!(
+            complaint.contains("permissions violation for publish") && complaint.contains(&subject.to_lowercase()),
+            "{subject}: {complaint}"
+        );
     }
     // Its own fact goes through, and nothing of the above did.
     let own = format!("evt.payment.fee-paid.v1.{NOBODY}");
@@ -82,11 +85,26 @@ async fn a_service_says_only_what_the_flow_table_lets_it_say() {
 async fn a_service_listens_only_where_it_is_spoken_to() {
     let house = house().await;
     let (identity, mut complaints) = user(&house, "identity").await;
-    for subject in ["_INBOX_intake.>", "_INBOX.>", ">", "evt.>", "cmd.>", "cmd.identity.verify.v1.*", "req.intake.disclose", "req.*.heard", "report.*.>", "$JS.>", "$SYS.>"] {
+    for subject in [
+        "_INBOX_intake.>",
+        "_INBOX.>",
+        ">",
+        "evt.>",
+        "cmd.>",
+        "cmd.identity.verify.v1.*",
+        "req.intake.disclose",
+        "req.*.heard",
+        "report.*.>",
+        "$JS.>",
+        "$SYS.>",
+    ] {
         let _subscription = identity.subscribe(subject).await.unwrap();
         identity.flush().await.unwrap();
         let complaint = complaints.recv().await.unwrap();
-        assert!(complaint.contains("permissions violation for subscription") && complaint.contains(&subject.to_lowercase()), "{subject}: {complaint}");
+        assert!(
+            complaint.contains("permissions violation for subscription") && complaint.contains(&subject.to_lowercase()),
+            "{subject}: {complaint}"
+        );
     }
     for subject in ["_INBOX_identity.>", "req.identity.confirm", "req.identity.heard", "bus.hello.*"] {
         let _subscription = identity.subscribe(subject).await.unwrap();
@@ -102,10 +120,20 @@ async fn a_service_listens_only_where_it_is_spoken_to() {
 async fn the_door_can_only_ring_and_the_steward_neither_speaks_nor_reads() {
     let house = house().await;
     for (name, publish, subscribe) in [
-        ("door", vec!["evt.intake.case-opened.v1.x", "cmd.identity.verify.v1.x", "req.intake.search", "$JS.API.INFO"], vec!["evt.>", "door.filed", "req.>"]),
+        (
+            "door",
+            vec!["evt.intake.case-opened.v1.x", "cmd.identity.verify.v1.x", "req.intake.search", "$JS.API.INFO"],
+            vec!["evt.>", "door.filed", "req.>"],
+        ),
         (
             "steward",
-            vec!["evt.intake.case-opened.v1.x", "cmd.identity.verify.v1.x", "$JS.API.CONSUMER.MSG.NEXT.BUS.intake", "$JS.API.STREAM.MSG.GET.BUS", "req.intake.disclose"],
+            vec![
+                "evt.intake.case-opened.v1.x",
+                "cmd.identity.verify.v1.x",
+                "$JS.API.CONSUMER.MSG.NEXT.BUS.intake",
+                "$JS.API.STREAM.MSG.GET.BUS",
+                "req.intake.disclose",
+            ],
             vec!["evt.>", "cmd.>", "_INBOX_intake.>", "req.intake.*"],
         ),
     ] {
@@ -114,13 +142,19 @@ async fn the_door_can_only_ring_and_the_steward_neither_speaks_nor_reads() {
             client.publish(subject, "x".into()).await.unwrap();
             client.flush().await.unwrap();
             let complaint = complaints.recv().await.unwrap();
-            assert!(complaint.contains("publish") && complaint.contains(&subject.to_lowercase()), "{name} {subject}: {complaint}");
+            assert!(
+                complaint.contains("publish") && complaint.contains(&subject.to_lowercase()),
+                "{name} {subject}: {complaint}"
+            );
         }
         for subject in subscribe {
             let _subscription = client.subscribe(subject).await.unwrap();
             client.flush().await.unwrap();
             let complaint = complaints.recv().await.unwrap();
-            assert!(complaint.contains("subscription") && complaint.contains(&subject.to_lowercase()), "{name} {subject}: {complaint}");
+            assert!(
+                complaint.contains("subscription") && complaint.contains(&subject.to_lowercase()),
+                "{name} {subject}: {complaint}"
+            );
         }
     }
 }

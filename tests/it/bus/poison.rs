@@ -12,7 +12,11 @@ async fn parked_with(house: &House, bytes: &[u8]) -> (Uuid, String) {
     eventually("the bytes are parked", || async {
         let mut db = house.admin().await;
         let found: Option<(Uuid, String)> =
-            sqlx::query_as("select id, note from identity.inbox where state = 'parked' and body = $1").bind(bytes).fetch_optional(&mut db).await.unwrap();
+            sqlx::query_as("select id, note from identity.inbox where state = 'parked' and body = $1")
+                .bind(bytes)
+                .fetch_optional(&mut db)
+                .await
+                .unwrap();
         found.ok_or(())
     })
     .await
@@ -27,7 +31,12 @@ async fn bytes_that_cannot_be_read_are_parked_with_their_bytes() {
     let good = String::from_utf8(heard(id, Kind::Disclosure, 1, 16).bytes.clone()).unwrap();
     let not_for_us = heard_as(CaseErased { case: CaseId(id), at: jiff::Timestamp::UNIX_EPOCH }.into(), id, 16);
     assert!(not_for_us.message.entry().hearers.contains(&Service::Identity));
-    let for_payment = contracts::payment::RequestFee { case: CaseId(id), charge: contracts::ChargeId(id), kind: Kind::Disclosure, received_at: jiff::Timestamp::UNIX_EPOCH };
+    let for_payment = contracts::payment::RequestFee {
+        case: CaseId(id),
+        charge: contracts::ChargeId(id),
+        kind: Kind::Disclosure,
+        received_at: jiff::Timestamp::UNIX_EPOCH,
+    };
     let poison: [(Vec<u8>, &str); 7] = [
         (b"\xff\x00 no message at all".to_vec(), "unreadable-envelope"),
         (b"{}".to_vec(), "unreadable-envelope"),
@@ -41,7 +50,11 @@ async fn bytes_that_cannot_be_read_are_parked_with_their_bytes() {
         js.publish(format!("cmd.identity.verify.v1.{id}"), bytes.clone().into()).await.unwrap().await.unwrap();
         assert_eq!(parked_with(&house, bytes).await.1, *why);
         // The same id again must not hide behind the first one: the next of these has the id of `good`, too.
-        sqlx::query("delete from identity.inbox where note = $1").bind(why).execute(&mut house.admin().await).await.unwrap();
+        sqlx::query("delete from identity.inbox where note = $1")
+            .bind(why)
+            .execute(&mut house.admin().await)
+            .await
+            .unwrap();
     }
     assert!(hearer.home.read(id).await.unwrap().is_none(), "none of it reached a machine");
     let mut ledger = Ledger::default();
@@ -86,18 +99,23 @@ async fn what_is_ignored_and_what_the_service_parks_is_confirmed_too() {
     let house = house().await;
     let (speaker, hearer) = (Speaker::start(&house).await, Hearer::start(&house).await);
     let id = Uuid::now_v7();
-    assert!(super::toy::route(match &order(id, Kind::PurposeNotice, 1) {
-        contracts::Message::VerifyIdentity(v) => v,
-        _ => unreachable!(),
-    })
-    .is_none());
+    assert!(
+        super::toy::route(match &order(id, Kind::PurposeNotice, 1) {
+            contracts::Message::VerifyIdentity(v) => v,
+            _ => unreachable!(),
+        })
+        .is_none()
+    );
     speaker.say(id, Kind::PurposeNotice, 1).await;
     speaker.say(id, Kind::ProvisionStop, 2).await;
     let ids = said_ids(&house, id).await;
     until_state(&house, ids[0], "done").await;
     assert_eq!(until_state(&house, ids[1], "parked").await.as_deref(), Some("not-by-machine"));
     eventually("both outbox rows are closed", || async {
-        let open: i64 = sqlx::query_scalar("select count(*) from intake.outbox where unheard <> '{}'").fetch_one(&mut house.admin().await).await.unwrap();
+        let open: i64 = sqlx::query_scalar("select count(*) from intake.outbox where unheard <> '{}'")
+            .fetch_one(&mut house.admin().await)
+            .await
+            .unwrap();
         if open == 0 { Ok(()) } else { Err(open) }
     })
     .await;

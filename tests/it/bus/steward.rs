@@ -1,7 +1,10 @@
 //! The steward: makes and mends streams and durables, and refuses a server that could lose what it acknowledged.
 
 use super::world::{house, jetstream_of, vandal};
-use async_nats::jetstream::{consumer::{AckPolicy, pull}, stream::{DiscardPolicy, RetentionPolicy, StorageType}};
+use async_nats::jetstream::{
+    consumer::{AckPolicy, pull},
+    stream::{DiscardPolicy, RetentionPolicy, StorageType},
+};
 use contracts::Service;
 use std::time::Duration;
 use testkit::eventually;
@@ -13,7 +16,10 @@ async fn streams_and_durables_stand_as_they_must() {
     let stream = js.get_stream("BUS").await.unwrap();
     let config = &stream.cached_info().config;
     assert_eq!(config.subjects, ["evt.>", "cmd.>"]);
-    assert_eq!((config.storage, config.retention, config.discard), (StorageType::File, RetentionPolicy::Limits, DiscardPolicy::Old));
+    assert_eq!(
+        (config.storage, config.retention, config.discard),
+        (StorageType::File, RetentionPolicy::Limits, DiscardPolicy::Old)
+    );
     assert!(config.duplicate_window <= Duration::from_millis(100), "a repeat must never be swallowed as a duplicate");
     assert_eq!(config.metadata.get("madoguchi.epoch").map(String::as_str), Some("1"));
     for service in Service::ALL {
@@ -27,7 +33,8 @@ async fn streams_and_durables_stand_as_they_must() {
         let mut filters = config.filter_subjects.clone();
         filters.extend((!config.filter_subject.is_empty()).then(|| config.filter_subject.clone()));
         filters.sort();
-        let mut wanted: Vec<String> = contracts::flow::heard_by(*service).map(|e| format!("{}.*", e.subject_prefix())).collect();
+        let mut wanted: Vec<String> =
+            contracts::flow::heard_by(*service).map(|e| format!("{}.*", e.subject_prefix())).collect();
         wanted.sort();
         assert_eq!(filters, wanted, "{} hears what the flow table says", service.token());
     }
@@ -53,7 +60,8 @@ async fn what_was_deleted_or_changed_is_mended() {
     let mut durable = stream.get_consumer::<pull::Config>("identity").await.unwrap().cached_info().config.clone();
     durable.max_deliver = 3;
     durable.max_ack_pending = 1;
-    let changed: pull::Config = async_nats::jetstream::consumer::FromConsumer::try_from_consumer_config(durable).unwrap();
+    let changed: pull::Config =
+        async_nats::jetstream::consumer::FromConsumer::try_from_consumer_config(durable).unwrap();
     stream.create_consumer(changed).await.unwrap();
     stream.delete_consumer("payment").await.unwrap();
     eventually("the durables are mended", || async {
@@ -83,7 +91,10 @@ async fn a_new_epoch_replaces_the_streams() {
     let js = jetstream_of(&vandal(&house).await);
     js.publish("evt.intake.case-opened.v1.x", "of the lost life".into()).await.unwrap().await.unwrap();
     let mut admin = house.admin().await;
-    sqlx::query("insert into house.epoch select number + 1, system_identifier, timeline, 'a test' from house.epoch").execute(&mut admin).await.unwrap();
+    sqlx::query("insert into house.epoch select number + 1, system_identifier, timeline, 'a test' from house.epoch")
+        .execute(&mut admin)
+        .await
+        .unwrap();
     // A steward of the new life.
     let rt = house.runtime(&[]);
     steward::start(rt.clone()).await.unwrap();
@@ -98,7 +109,10 @@ async fn a_server_that_does_not_sync_always_is_refused() {
     use servers::{DataDir, Nats, NatsOptions, quiet};
     let house = house().await;
     let dir = DataDir::open(&house.folder().join("lazy-nats"), &quiet).await.unwrap();
-    let lazy = Nats::start(testkit::binaries().await, &dir, NatsOptions { sync_always: false, ..NatsOptions::open() }, &quiet).await.unwrap();
+    let lazy =
+        Nats::start(testkit::binaries().await, &dir, NatsOptions { sync_always: false, ..NatsOptions::open() }, &quiet)
+            .await
+            .unwrap();
     let monitor = lazy.monitor_url();
     let rt = house.runtime(&[("house.nats_monitor_url", &monitor)]);
     let refused = format!("{:#}", steward::start(rt.clone()).await.unwrap_err());

@@ -8,7 +8,6 @@ use contracts::{Capacity, CaseId, Channel, Code, Kind, Message, Service, Timesta
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-
 /// The number 0.
 const ZERO: i64 = 1_700_000_000;
 

@@ -32,7 +32,10 @@ async fn take_up(db: &Db, home: &Home<Tally>) {
     loop {
         // Once in `later`, again in `later` afterwards: it did not move.
         let waiting: Vec<(Uuid, Vec<u8>)> =
-            sqlx::query_as("select id, body from inbox where state = 'later' and due_at <= now() order by due_at, seq").fetch_all(db.pool()).await.unwrap();
+            sqlx::query_as("select id, body from inbox where state = 'later' and due_at <= now() order by due_at, seq")
+                .fetch_all(db.pool())
+                .await
+                .unwrap();
         if waiting.is_empty() {
             return;
         }
@@ -56,7 +59,13 @@ async fn retry(db: &Db, heard: &Arc<Heard>) {
     let (id, lane) = (heard.envelope.id.0, heard.envelope.subject);
     db.write(move |tx| {
         Box::pin(async move {
-            sqlx::query("update inbox set state = 'later', due_at = now() where id = $1 or lane = $2 and state = 'behind'").bind(id).bind(lane).execute(tx).await?;
+            sqlx::query(
+                "update inbox set state = 'later', due_at = now() where id = $1 or lane = $2 and state = 'behind'",
+            )
+            .bind(id)
+            .bind(lane)
+            .execute(tx)
+            .await?;
             Ok(())
         })
     })
@@ -71,11 +80,12 @@ async fn b4_any_order_ends_in_the_same_state() {
     let mut ends = vec![];
     for seed in 0..12 {
         let id = Uuid::now_v7();
-        let mut messages: Vec<_> = [Kind::Suspension, Kind::Disclosure, Kind::Suspension, Kind::Deletion, Kind::Suspension, Kind::Disclosure]
-            .into_iter()
-            .zip(1u32..)
-            .map(|(kind, n)| heard(id, kind, n, 16 * i64::from(n)))
-            .collect();
+        let mut messages: Vec<_> =
+            [Kind::Suspension, Kind::Disclosure, Kind::Suspension, Kind::Deletion, Kind::Suspension, Kind::Disclosure]
+                .into_iter()
+                .zip(1u32..)
+                .map(|(kind, n)| heard(id, kind, n, 16 * i64::from(n)))
+                .collect();
         messages.extend(messages.clone());
         messages.shuffle(&mut StdRng::seed_from_u64(seed));
         for message in &messages {
@@ -89,7 +99,8 @@ async fn b4_any_order_ends_in_the_same_state() {
     }
     assert_eq!(ends[0].numbers, [1, 2, 3, 5, 6].into());
     assert!(ends.iter().all(|e| *e == ends[0]), "{ends:?}");
-    let waiting: i64 = sqlx::query_scalar("select count(*) from inbox where state <> 'done'").fetch_one(db.pool()).await.unwrap();
+    let waiting: i64 =
+        sqlx::query_scalar("select count(*) from inbox where state <> 'done'").fetch_one(db.pool()).await.unwrap();
     assert_eq!(waiting, 0);
 }
 
@@ -98,7 +109,8 @@ async fn too_early_waits_blocks_nothing_and_heals_with_the_next_event() {
     let house = house().await;
     let (db, home) = home(&house, "4", Clock::held(noon())).await;
     let id = Uuid::now_v7();
-    let (gated, add, open) = (heard(id, Kind::Suspension, 1, 16), heard(id, Kind::Disclosure, 2, 32), heard(id, Kind::Deletion, 3, 48));
+    let (gated, add, open) =
+        (heard(id, Kind::Suspension, 1, 16), heard(id, Kind::Disclosure, 2, 32), heard(id, Kind::Deletion, 3, 48));
     assert!(matches!(feed(&home, &gated).await, Outcome::Later));
     assert!(home.read(id).await.unwrap().is_none(), "a message that is too early makes no machine");
     assert!(matches!(feed(&home, &gated).await, Outcome::Later), "a repeat changes nothing");
@@ -116,11 +128,20 @@ async fn too_early_for_a_day_is_parked_for_a_person() {
     let gated = heard(Uuid::now_v7(), Kind::Suspension, 1, 16);
     assert!(matches!(feed(&home, &gated).await, Outcome::Later));
     let mut admin = house.admin().await;
-    sqlx::query("update identity.inbox set heard_at = now() - interval '23 hours 50 minutes'").execute(&mut admin).await.unwrap();
+    sqlx::query("update identity.inbox set heard_at = now() - interval '23 hours 50 minutes'")
+        .execute(&mut admin)
+        .await
+        .unwrap();
     assert!(matches!(feed(&home, &gated).await, Outcome::Later));
-    sqlx::query("update identity.inbox set heard_at = now() - interval '24 hours 1 minute'").execute(&mut admin).await.unwrap();
+    sqlx::query("update identity.inbox set heard_at = now() - interval '24 hours 1 minute'")
+        .execute(&mut admin)
+        .await
+        .unwrap();
     assert!(matches!(feed(&home, &gated).await, Outcome::Parked));
-    assert_eq!(inbox_state(&mut admin, gated.envelope.id.0).await.unwrap(), ("parked".into(), Some("too-early-for-a-day".into())));
+    assert_eq!(
+        inbox_state(&mut admin, gated.envelope.id.0).await.unwrap(),
+        ("parked".into(), Some("too-early-for-a-day".into()))
+    );
 }
 
 /// The parked one first, then what comes after it.
@@ -140,13 +161,22 @@ async fn b5_a_parked_message_blocks_only_the_same_speakers_later_messages() {
     assert!(feed(&home, &heard(other_lane, Kind::Disclosure, 9, 999)).await.is_done(), "another lane is not blocked");
     let confirmed = IdentityConfirmed { case: CaseId(id), at: noon(), by: StaffId::new(), rule: Code::of("papers") };
     assert!(feed(&home, &heard_as(confirmed.into(), id, 999)).await.is_done(), "another speaker is not blocked");
-    assert!(home.handle(id, Cause::Person(Uuid::now_v7()), In::WakeAt(noon() + jiff::SignedDuration::from_hours(1))).await.unwrap().is_done(), "people are not blocked");
+    assert!(
+        home.handle(id, Cause::Person(Uuid::now_v7()), In::WakeAt(noon() + jiff::SignedDuration::from_hours(1)))
+            .await
+            .unwrap()
+            .is_done(),
+        "people are not blocked"
+    );
     clock.set(noon() + jiff::SignedDuration::from_hours(2));
     assert!(home.handle(id, Cause::Clock, In::Clock(clock.now())).await.unwrap().is_done(), "the clock is not blocked");
 
     // All these events woke what was behind; it looked, and is behind again.
     take_up(&db, &home).await;
-    assert_eq!((state(&house, &poison).await, state(&house, &after).await, state(&house, &later).await), ("parked".into(), "behind".into(), "behind".into()));
+    assert_eq!(
+        (state(&house, &poison).await, state(&house, &after).await, state(&house, &later).await),
+        ("parked".into(), "behind".into(), "behind".into())
+    );
 
     // Retried without a cure it is parked again, and nothing slips past it for good.
     retry(&db, &poison).await;
@@ -157,7 +187,10 @@ async fn b5_a_parked_message_blocks_only_the_same_speakers_later_messages() {
     retry(&db, &poison).await;
     take_up(&db, &home).await;
     assert_eq!(tally(&home, id).await.numbers, [1, 2, 3, 4, 900].into());
-    assert_eq!((state(&house, &poison).await, state(&house, &after).await, state(&house, &later).await), ("done".into(), "done".into(), "done".into()));
+    assert_eq!(
+        (state(&house, &poison).await, state(&house, &after).await, state(&house, &later).await),
+        ("done".into(), "done".into(), "done".into())
+    );
 }
 
 /// The other order: what comes after it was heard before it, one of it too early.
@@ -166,7 +199,8 @@ async fn b5_a_parked_message_that_comes_last() {
     let house = house().await;
     let (db, home) = home(&house, "4", Clock::held(noon())).await;
     let id = Uuid::now_v7();
-    let (poison, after, gated) = (heard(id, Kind::Correction, 2, 32), heard(id, Kind::Disclosure, 3, 48), heard(id, Kind::Suspension, 4, 64));
+    let (poison, after, gated) =
+        (heard(id, Kind::Correction, 2, 32), heard(id, Kind::Disclosure, 3, 48), heard(id, Kind::Suspension, 4, 64));
     assert!(feed(&home, &after).await.is_done());
     assert!(matches!(feed(&home, &gated).await, Outcome::Later));
     assert!(matches!(feed(&home, &poison).await, Outcome::Parked));

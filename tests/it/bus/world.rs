@@ -12,10 +12,16 @@ use contracts::{
 };
 use futures::StreamExt;
 use nats_auth::{House as Accounts, Permissions, RootSecret};
-use sqlx::{PgConnection, SqlSafeStr, migrate::{Migration, MigrationType, Migrator}};
+use sqlx::{
+    PgConnection, SqlSafeStr,
+    migrate::{Migration, MigrationType, Migrator},
+};
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, LazyLock, Mutex, atomic::{AtomicBool, Ordering}},
+    sync::{
+        Arc, LazyLock, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use testkit::{House, eventually};
@@ -24,7 +30,13 @@ static NONE: LazyLock<Migrator> = LazyLock::new(|| Migrator::with_migrations(vec
 /// What the steward looks at; with it the testkit starts a steward.
 static REGISTER: LazyLock<Migrator> = LazyLock::new(|| {
     let sql = "create table recipient (id uuid primary key, nats_account text)";
-    Migrator::with_migrations(vec![Migration::new(100, "recipients".into(), MigrationType::Simple, sql.into_sql_str(), false)])
+    Migrator::with_migrations(vec![Migration::new(
+        100,
+        "recipients".into(),
+        MigrationType::Simple,
+        sql.into_sql_str(),
+        false,
+    )])
 });
 
 /// The schemas of the toy house.
@@ -126,7 +138,9 @@ impl Hearer {
         let bus = rt.bus(Service::Identity).await.unwrap();
         let home = Home::<Tally>::new(&bus);
         let tricks = Arc::new(Tricks::default());
-        bus.run(Arc::new(HearsTally { home: home.clone(), tricks: tricks.clone() }), vec![Arc::new(home.clone())]).await.unwrap();
+        bus.run(Arc::new(HearsTally { home: home.clone(), tricks: tricks.clone() }), vec![Arc::new(home.clone())])
+            .await
+            .unwrap();
         Self { rt, bus, home, tricks }
     }
     pub async fn stop(self) {
@@ -162,14 +176,27 @@ impl Ledger {
         let db = tokio::sync::Mutex::new(db);
         eventually("everything said is heard and confirmed", || async {
             let mut db = db.lock().await;
-            let open: i64 = sqlx::query_scalar("select count(*) from intake.outbox where unheard <> '{}'").fetch_one(&mut **db).await.map_err(|e| e.to_string())?;
-            let heard: i64 = sqlx::query_scalar("select count(*) from identity.history").fetch_one(&mut **db).await.map_err(|e| e.to_string())?;
-            if open == 0 && heard == self.messages() as i64 { Ok(()) } else { Err(format!("{open} open, {heard} of {} heard", self.messages())) }
+            let open: i64 = sqlx::query_scalar("select count(*) from intake.outbox where unheard <> '{}'")
+                .fetch_one(&mut **db)
+                .await
+                .map_err(|e| e.to_string())?;
+            let heard: i64 = sqlx::query_scalar("select count(*) from identity.history")
+                .fetch_one(&mut **db)
+                .await
+                .map_err(|e| e.to_string())?;
+            if open == 0 && heard == self.messages() as i64 {
+                Ok(())
+            } else {
+                Err(format!("{open} open, {heard} of {} heard", self.messages()))
+            }
         })
         .await;
-        let rows: Vec<(Uuid, serde_json::Value)> = sqlx::query_as("select id, state from identity.tally").fetch_all(&mut **db.lock().await).await.unwrap();
-        let found: HashMap<Uuid, BTreeSet<u32>> =
-            rows.into_iter().map(|(id, state)| (id, serde_json::from_value::<super::toy::TallyState>(state).unwrap().numbers)).collect();
+        let rows: Vec<(Uuid, serde_json::Value)> =
+            sqlx::query_as("select id, state from identity.tally").fetch_all(&mut **db.lock().await).await.unwrap();
+        let found: HashMap<Uuid, BTreeSet<u32>> = rows
+            .into_iter()
+            .map(|(id, state)| (id, serde_json::from_value::<super::toy::TallyState>(state).unwrap().numbers))
+            .collect();
         assert_eq!(found, self.0);
     }
 }
@@ -254,7 +281,8 @@ impl Desk {
         serde_json::from_slice(&self.0.request("req.identity.parked", "{}".into()).await.unwrap().payload).unwrap()
     }
     pub async fn parked_at(&self, service: &str) -> ParkedReply {
-        serde_json::from_slice(&self.0.request(format!("req.{service}.parked"), "{}".into()).await.unwrap().payload).unwrap()
+        serde_json::from_slice(&self.0.request(format!("req.{service}.parked"), "{}".into()).await.unwrap().payload)
+            .unwrap()
     }
     pub async fn retry(&self, id: Uuid) -> StaffReply {
         self.choose("req.identity.retry", id).await
@@ -295,5 +323,9 @@ pub async fn until_state(house: &House, id: Uuid, state: &str) -> Option<String>
 /// The ids of the messages that the asker said about one machine, in order.
 pub async fn said_ids(house: &House, machine: Uuid) -> Vec<Uuid> {
     let mut db = house.admin().await;
-    sqlx::query_scalar("select id from intake.outbox where machine = $1 order by seq").bind(machine).fetch_all(&mut db).await.unwrap()
+    sqlx::query_scalar("select id from intake.outbox where machine = $1 order by seq")
+        .bind(machine)
+        .fetch_all(&mut db)
+        .await
+        .unwrap()
 }

@@ -25,6 +25,8 @@ const STOP_WITHIN: Duration = Duration::from_secs(20);
 /// Becomes the program where the variable is set; the end of the process is the test's end.
 pub fn become_the_program() {
     let Ok(arguments) = std::env::var(ARGUMENTS) else { return };
+    // The harness has begun a line.
+    println!();
     // Killed with the test that started it; the parent may have died before this line.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).unwrap();
     assert_ne!(rustix::process::getppid(), Pid::from_raw(1), "the test is gone");

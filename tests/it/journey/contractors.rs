@@ -17,8 +17,6 @@ use tokio::net::TcpListener;
 
 /// A contractor at work.
 pub struct Joined {
-    /// Its id.
-    pub id: RecipientId,
     /// The contractor.
     pub running: Running,
     folder: PathBuf,
@@ -77,7 +75,7 @@ pub async fn connected(desk: &Desk, contractor: &Contractor, folder: PathBuf, cr
         running.map_err(|e| e.to_string())
     })
     .await;
-    Joined { id: contractor.id, running, folder }
+    Joined { running, folder }
 }
 
 /// One over NATS, with an account and credentials of its own.
@@ -111,5 +109,5 @@ where
         keys: vec![webhook::parse_public(&keys.public).unwrap()],
     };
     let running = run::over_webhook(contractor.works.clone(), listener, &desk.partner_url, verifier).unwrap();
-    Joined { id: contractor.id, running, folder }
+    Joined { running, folder }
 }

@@ -121,6 +121,7 @@ async fn a_deletion_is_instructed_reported_and_decided() {
     let person = Person::number(5);
     let mut body = story::opt_out_of(&person.json());
     body["kind"] = "deletion".into();
+    body.as_object_mut().unwrap().remove("scope");
     let filed = desk.file(&body).await;
     desk.until(&filed, "the provisional block", |s| s.blocked_since.is_some()).await;
     confirm(&desk, &filed).await;

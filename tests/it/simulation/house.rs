@@ -2,18 +2,32 @@
 
 use super::mail::{Became, Cause, Heard, In, Mail, Ms, Said, Store, instant};
 use calendar::Calendar;
-use contracts::{CaseId, ChangeId, ChargeId, Code, InstructionId, Message, RecipientId, Service, Uuid, payment::PaymentReference};
+use contracts::{
+    CaseId, ChangeId, ChargeId, Code, InstructionId, Message, RecipientId, Service, Uuid, payment::PaymentReference,
+};
 use fulfilment::answer::Answer;
 use identity_verification::verification::Verification;
 use intake::case::{self, Case};
 use jiff::SignedDuration;
 use notification::message::{Notice, NoticeMachine, Plan};
-use opt_out_propagation::{change::{self, Change}, entry::{self, Entry}, instruction::{self, Instruction}, propagation};
-use payment_reconciliation::{charge::{self, Charge}, fee::Fees};
-use std::{collections::{BTreeMap, BTreeSet}, sync::Arc};
+use opt_out_propagation::{
+    change::{self, Change},
+    entry::{self, Entry},
+    instruction::{self, Instruction},
+    propagation,
+};
+use payment_reconciliation::{
+    charge::{self, Charge},
+    fee::Fees,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Contractors that are told of every stop.
-pub const RECIPIENTS: [RecipientId; 3] = [RecipientId(Uuid::from_u128(0xa)), RecipientId(Uuid::from_u128(0xb)), RecipientId(Uuid::from_u128(0xc))];
+pub const RECIPIENTS: [RecipientId; 3] =
+    [RecipientId(Uuid::from_u128(0xa)), RecipientId(Uuid::from_u128(0xb)), RecipientId(Uuid::from_u128(0xc))];
 
 const PLAN: Plan = Plan { attempts_max: 8, lease_s: 30, backoff_s: 5, backoff_cap_s: 60, give_up_s: 864_000 };
 
@@ -46,8 +60,9 @@ impl Db {
         let seq = said.envelope.sequence.number();
         let cause = Cause::Message(said.clone());
         let routed = match me {
-            Service::Intake => intake::react::route(&said.message)
-                .map(|(case, fact)| drop(self.mail.handle(&mut self.cases, now, case.0, &cause, &case::Input::Fact(fact)))),
+            Service::Intake => intake::react::route(&said.message).map(|(case, fact)| {
+                drop(self.mail.handle(&mut self.cases, now, case.0, &cause, &case::Input::Fact(fact)))
+            }),
             Service::Identity => identity_verification::react::route(&said.message, seq)
                 .map(|(case, input)| drop(self.mail.handle(&mut self.verifications, now, case.0, &cause, &input))),
             Service::Fulfilment => fulfilment::react::route(&said.message, seq)
@@ -112,11 +127,19 @@ impl Db {
             }
             Message::CaseEnded(end) => {
                 let living = |id: &&ChargeId| {
-                    matches!(self.charges.state(id.0), Some(charge::State::Requested { .. } | charge::State::Paid { .. } | charge::State::Expired { .. }))
+                    matches!(
+                        self.charges.state(id.0),
+                        Some(
+                            charge::State::Requested { .. }
+                                | charge::State::Paid { .. }
+                                | charge::State::Expired { .. }
+                        )
+                    )
                 };
                 let known = self.charges_of.get(&end.case).cloned().unwrap_or_default();
                 let next = if known.is_empty() { "base".to_owned() } else { format!("base-{}", known.len() + 1) };
-                let id = known.iter().rev().find(living).copied().unwrap_or_else(|| ChargeId::derived(end.case.0, &next));
+                let id =
+                    known.iter().rev().find(living).copied().unwrap_or_else(|| ChargeId::derived(end.case.0, &next));
                 let ended = said.envelope.sequence.number();
                 (id, charge::Input::CaseEnded { case: end.case, ended_as: end.ended_as, ended, at: end.at })
             }
@@ -129,17 +152,35 @@ impl Db {
     fn hear_as_register(&mut self, now: Ms, said: &Arc<Said>, cause: &Cause) -> Option<()> {
         let at = instant(now);
         let (entry, input) = match said.message.clone() {
-            Message::PlaceBlock(m) => (m.entry, entry::Input::PlaceBlock { case: m.case, scope: m.scope, received_at: m.received_at, at }),
+            Message::PlaceBlock(m) => {
+                (m.entry, entry::Input::PlaceBlock { case: m.case, scope: m.scope, received_at: m.received_at, at })
+            }
             Message::EnterStop(m) => {
                 let change = ChangeId::derived(m.entry.0, "stop");
-                (m.entry, entry::Input::EnterStop { case: m.case, scope: m.scope, measure: m.measure, received_at: m.received_at, change, at })
+                (
+                    m.entry,
+                    entry::Input::EnterStop {
+                        case: m.case,
+                        scope: m.scope,
+                        measure: m.measure,
+                        received_at: m.received_at,
+                        change,
+                        at,
+                    },
+                )
             }
             Message::LiftProvisionalBlock(m) => (m.entry, entry::Input::LiftProvisionalBlock { at }),
-            Message::ChangeFannedOut(m) => (m.entry, entry::Input::FannedOut { change: m.change, instructions: m.instructions.into_iter().collect(), at }),
-            Message::InstructionSettled(m) => (m.entry, entry::Input::InstructionSettled { instruction: m.instruction, at }),
+            Message::ChangeFannedOut(m) => (
+                m.entry,
+                entry::Input::FannedOut { change: m.change, instructions: m.instructions.into_iter().collect(), at },
+            ),
+            Message::InstructionSettled(m) => {
+                (m.entry, entry::Input::InstructionSettled { instruction: m.instruction, at })
+            }
             _ => return None,
         };
-        let was_stopped = matches!(self.entries.state(entry.0), Some(entry::State::Stopped { .. } | entry::State::Confirmed { .. }));
+        let was_stopped =
+            matches!(self.entries.state(entry.0), Some(entry::State::Stopped { .. } | entry::State::Confirmed { .. }));
         let became = self.mail.handle(&mut self.entries, now, entry.0, cause, &input);
         // The mark goes in the transaction of the step (rows.rs).
         if became == Became::Done
@@ -161,8 +202,22 @@ impl Db {
                 let position = self.positions.entry(recipient).or_default();
                 *position += 1;
                 let deadline = at + SignedDuration::from_hours(24 * 14);
-                let terms = instruction::Terms { case, entry, recipient, position: *position, issued_at: at, deadline, remind_seconds: 600 };
-                let became = self.mail.handle(&mut self.instructions, now, id.0, &Cause::Clock, &instruction::Input::Issue(terms));
+                let terms = instruction::Terms {
+                    case,
+                    entry,
+                    recipient,
+                    position: *position,
+                    issued_at: at,
+                    deadline,
+                    remind_seconds: 600,
+                };
+                let became = self.mail.handle(
+                    &mut self.instructions,
+                    now,
+                    id.0,
+                    &Cause::Clock,
+                    &instruction::Input::Issue(terms),
+                );
                 assert_eq!(became, Became::Done, "a change is fanned out once");
                 instructions.push(id);
             }
@@ -217,13 +272,22 @@ impl Db {
             }
         }
         for (id, row) in self.mail.outbox.iter().filter(|(_, r)| !r.unheard.is_empty()) {
-            findings.push(format!("{}: {} {id} was not heard by {:?}", me.token(), row.said.message.entry().name, row.unheard));
+            findings.push(format!(
+                "{}: {} {id} was not heard by {:?}",
+                me.token(),
+                row.said.message.entry().name,
+                row.unheard
+            ));
         }
     }
 
     /// The instructions of one entry.
     pub fn instructions_of(&self, change: ChangeId) -> BTreeSet<InstructionId> {
-        RECIPIENTS.iter().map(|r| propagation::instruction_id(change, *r)).filter(|i| self.instructions.state(i.0).is_some()).collect()
+        RECIPIENTS
+            .iter()
+            .map(|r| propagation::instruction_id(change, *r))
+            .filter(|i| self.instructions.state(i.0).is_some())
+            .collect()
     }
 }
 

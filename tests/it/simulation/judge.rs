@@ -43,8 +43,13 @@ fn work_was_done(dbs: &BTreeMap<Service, Db>, f: &Filed, findings: &mut Vec<Stri
         Plan::Disclosure | Plan::DisclosureCompleted => matches!(charge, Some(charge::State::Earned { .. })),
         Plan::Unpaid => matches!(charge, Some(charge::State::Cancelled { .. } | charge::State::Expired { .. })),
         // Somebody may have paid before the identity was rejected: then it is a liability, never income.
-        Plan::DisclosureRejected => !matches!(charge, Some(charge::State::Earned { .. } | charge::State::Requested { .. })),
-        _ => !matches!(charge, Some(charge::State::Requested { .. } | charge::State::Paid { .. } | charge::State::Earned { .. })),
+        Plan::DisclosureRejected => {
+            !matches!(charge, Some(charge::State::Earned { .. } | charge::State::Requested { .. }))
+        }
+        _ => !matches!(
+            charge,
+            Some(charge::State::Requested { .. } | charge::State::Paid { .. } | charge::State::Earned { .. })
+        ),
     };
     // A payment service that fell back to before a payment has forgotten it, and the end of the case is said again first.
     // Its books cannot know; but a person must have been shown that it has lost a row about this case.
@@ -60,7 +65,9 @@ fn stands_in_the_register(optout: &Db, f: &Filed, findings: &mut Vec<String>) {
     let state = optout.entries.state(id.0);
     let stops = matches!(f.plan, Plan::Stop | Plan::Deletion);
     let right = match (f.plan, state) {
-        (Plan::Stop | Plan::Deletion, Some(entry::State::Confirmed { recipients, .. })) => *recipients as usize == RECIPIENTS.len(),
+        (Plan::Stop | Plan::Deletion, Some(entry::State::Confirmed { recipients, .. })) => {
+            *recipients as usize == RECIPIENTS.len()
+        }
         (Plan::StopRejected | Plan::Withdrawn, Some(entry::State::Lifted { .. })) => true,
         (Plan::Stop | Plan::Deletion | Plan::StopRejected | Plan::Withdrawn, _) => false,
         (_, state) => state.is_none(),
@@ -69,7 +76,8 @@ fn stands_in_the_register(optout: &Db, f: &Filed, findings: &mut Vec<String>) {
         findings.push(format!("{:?}: the entry of case {} is {state:?}", f.plan, f.case));
     }
     let told = optout.instructions_of(ChangeId::derived(id.0, "stop"));
-    let settled = told.iter().all(|i| matches!(optout.instructions.state(i.0), Some(instruction::State::Settled { .. })));
+    let settled =
+        told.iter().all(|i| matches!(optout.instructions.state(i.0), Some(instruction::State::Settled { .. })));
     if told.len() != if stops { RECIPIENTS.len() } else { 0 } || !settled {
         findings.push(format!("{:?}: case {} gave {} instructions, settled: {settled}", f.plan, f.case, told.len()));
     }
@@ -95,13 +103,18 @@ fn said_once(dbs: &BTreeMap<Service, Db>, filed: &[Filed], restored: bool, findi
             }
         }
     }
-    let opened = dbs[&Service::Intake].mail.outbox.values().filter(|r| matches!(r.said.message, Message::CaseOpened(_))).count();
+    let opened =
+        dbs[&Service::Intake].mail.outbox.values().filter(|r| matches!(r.said.message, Message::CaseOpened(_))).count();
     if opened != filed.len() {
         findings.push(format!("{} requests, {opened} cases opened", filed.len()));
     }
     // Every fact that is told to a person is told by one notice.
     let notices = &dbs[&Service::Notification].notices;
-    let facts = dbs.values().flat_map(|db| db.mail.outbox.values()).filter(|r| r.said.message.entry().hearers.contains(&Service::Notification)).count();
+    let facts = dbs
+        .values()
+        .flat_map(|db| db.mail.outbox.values())
+        .filter(|r| r.said.message.entry().hearers.contains(&Service::Notification))
+        .count();
     if !restored && notices.rows.len() != facts {
         findings.push(format!("{facts} facts to be told, {} notices", notices.rows.len()));
     }

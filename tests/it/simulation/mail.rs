@@ -145,9 +145,12 @@ impl Mail {
     }
 
     fn blocked(&self, lane: Uuid, source: Service, seq: i64) -> bool {
-        self.waiting.get(&lane).into_iter().flatten().filter_map(|id| self.inbox.get(id)).any(|row| {
-            row.source == Some(source) && row.seq < seq && matches!(row.state, In::Parked | In::Behind)
-        })
+        self.waiting
+            .get(&lane)
+            .into_iter()
+            .flatten()
+            .filter_map(|id| self.inbox.get(id))
+            .any(|row| row.source == Some(source) && row.seq < seq && matches!(row.state, In::Parked | In::Behind))
     }
 
     /// `told` of WRITE: false when the row is done with.
@@ -206,9 +209,18 @@ impl Mail {
     }
 
     /// The one function that changes a machine.
-    pub fn handle<M: Machine>(&mut self, store: &mut Store<M>, now: Ms, id: Uuid, cause: &Cause, input: &M::Input) -> Became {
+    pub fn handle<M: Machine>(
+        &mut self,
+        store: &mut Store<M>,
+        now: Ms,
+        id: Uuid,
+        cause: &Cause,
+        input: &M::Input,
+    ) -> Became {
         let (token, source, seq, said) = match cause {
-            Cause::Message(said) => (Some(said.envelope.id.0), said.envelope.speaker(), said.envelope.sequence.number(), Some(said.clone())),
+            Cause::Message(said) => {
+                (Some(said.envelope.id.0), said.envelope.speaker(), said.envelope.sequence.number(), Some(said.clone()))
+            }
             Cause::Person(token) => (Some(*token), None, 0, None),
             Cause::Clock => (None, None, 0, None),
         };
@@ -216,7 +228,8 @@ impl Mail {
             return Became::Seen;
         }
         let by_message = said.is_some();
-        let row = |state, due_at, note| Heard { lane: id, source, seq, said: said.clone(), state, due_at, tries: 0, note };
+        let row =
+            |state, due_at, note| Heard { lane: id, source, seq, said: said.clone(), state, due_at, tries: 0, note };
         if by_message && source.is_some_and(|s| self.blocked(id, s, seq)) {
             self.tell(token.unwrap_or(id), row(In::Behind, now, Code::of("behind")));
             return Became::Waits;
@@ -255,7 +268,16 @@ impl Mail {
     }
 
     #[allow(clippy::too_many_arguments)] // one step's facts, used once
-    fn write<M: Machine>(&mut self, store: &mut Store<M>, now: Ms, id: Uuid, before: (i64, M::State), events: Vec<M::Event>, why: Uuid, by_clock: bool) {
+    fn write<M: Machine>(
+        &mut self,
+        store: &mut Store<M>,
+        now: Ms,
+        id: Uuid,
+        before: (i64, M::State),
+        events: Vec<M::Event>,
+        why: Uuid,
+        by_clock: bool,
+    ) {
         let (mut version, mut state) = before;
         let mut history = store.rows.remove(&id).map(|r| r.2).unwrap_or_default();
         if let Some(at) = M::wake(&state) {
@@ -277,7 +299,10 @@ impl Mail {
                 };
                 let envelope = Envelope::new(&message, origin);
                 let unheard = message.entry().hearers.iter().copied().collect();
-                self.outbox.insert(message_id, Out { said: Arc::new(Said { envelope, message }), unheard, tries: 0, next_at: now });
+                self.outbox.insert(
+                    message_id,
+                    Out { said: Arc::new(Said { envelope, message }), unheard, tries: 0, next_at: now },
+                );
                 self.open.insert((now, message_id));
             }
             history.push((version, why, event));

@@ -7,8 +7,8 @@ use super::{
 };
 use calendar::jst_date;
 use contracts::{
-    BankLineId, Capacity, CaseId, Channel, Code, DecisionOutcome, Digest, EndedAs, Kind, Language, ReceiptNumber, ReportOutcome, Service, StaffId, Uuid,
-    recipient::ReportStage,
+    BankLineId, Capacity, CaseId, Channel, Code, DecisionOutcome, Digest, EndedAs, Kind, Language, ReceiptNumber,
+    ReportOutcome, Service, StaffId, Uuid, recipient::ReportStage,
 };
 use fulfilment::answer;
 use identity_verification::verification;
@@ -63,7 +63,9 @@ impl Plan {
         match self {
             Self::Stop => EndedAs::Stopped,
             Self::StopRejected | Self::DisclosureRejected => EndedAs::NotConfirmed,
-            Self::Deletion | Self::Disclosure | Self::DisclosureCompleted | Self::Correction | Self::Complaint => EndedAs::Decided,
+            Self::Deletion | Self::Disclosure | Self::DisclosureCompleted | Self::Correction | Self::Complaint => {
+                EndedAs::Decided
+            }
             Self::Unpaid => EndedAs::Lapsed,
             Self::Withdrawn => EndedAs::Withdrawn,
         }
@@ -114,7 +116,13 @@ pub fn look(dbs: &mut BTreeMap<Service, Db>, up: impl Fn(Service) -> bool, rng: 
     };
     if plan == Plan::Withdrawn {
         at(Service::Intake, rng, &|db, rng| {
-            db.mail.handle(&mut db.cases, now, case.0, &person(rng), &case::Input::Withdraw { at: instant(now), by: Author::Person });
+            db.mail.handle(
+                &mut db.cases,
+                now,
+                case.0,
+                &person(rng),
+                &case::Input::Withdraw { at: instant(now), by: Author::Person },
+            );
         });
     } else {
         at(Service::Identity, rng, &|db, rng| verify(db, rng, now, filed));
@@ -128,7 +136,9 @@ fn verify(db: &mut Db, rng: &mut StdRng, now: Ms, Filed { case, plan }: Filed) {
     let (at, by) = (instant(now), clerk());
     let confirm = verification::Input::Confirm { papers: vec![Code::of("my-number-card")], by, at };
     let input = match (db.verifications.state(case.0), plan) {
-        (Some(verification::State::Pending { .. }), Plan::StopRejected | Plan::DisclosureRejected) => verification::Input::Reject { reasons: vec![Code::of("not-the-person")], by, at },
+        (Some(verification::State::Pending { .. }), Plan::StopRejected | Plan::DisclosureRejected) => {
+            verification::Input::Reject { reasons: vec![Code::of("not-the-person")], by, at }
+        }
         (Some(verification::State::Pending { .. }), Plan::DisclosureCompleted) => {
             let due_at = at + SignedDuration::from_hours(24 * 14);
             verification::Input::AskForCompletion { reasons: vec![Code::of("paper-expired")], by, at, due_at }
@@ -173,7 +183,9 @@ fn report(db: &mut Db, rng: &mut StdRng, now: Ms, case: CaseId) {
     for i in db.instructions_of(*change) {
         let stage = match db.instructions.state(i.0) {
             Some(instruction::State::Issued { .. }) if rng.random_bool(0.5) => ReportStage::Received,
-            Some(instruction::State::Issued { .. } | instruction::State::Received { .. }) if rng.random_bool(0.5) => ReportStage::Reported { outcome: ReportOutcome::Applied, ground: None },
+            Some(instruction::State::Issued { .. } | instruction::State::Received { .. }) if rng.random_bool(0.5) => {
+                ReportStage::Reported { outcome: ReportOutcome::Applied, ground: None }
+            }
             _ => continue,
         };
         let input = instruction::Input::ReportVerified { stage, report: Digest([1; 32]), at: instant(now) };
@@ -198,7 +210,13 @@ pub fn post(db: &mut Db, rng: &mut StdRng, now: Ms, sending: &[Uuid]) {
 
 /// The person at the desk who looks at what is parked: rows that this service has lost are taken note of and dropped.
 pub fn clear_lost_rows(db: &mut Db, now: Ms) {
-    let lost: Vec<Uuid> = db.mail.inbox.iter().filter(|(_, r)| r.state == In::Parked && r.said.is_none() && r.due_at + 5_000 < now).map(|(id, _)| *id).collect();
+    let lost: Vec<Uuid> = db
+        .mail
+        .inbox
+        .iter()
+        .filter(|(_, r)| r.state == In::Parked && r.said.is_none() && r.due_at + 5_000 < now)
+        .map(|(id, _)| *id)
+        .collect();
     for id in lost {
         let row = super::mail::Heard { state: In::Dropped, ..db.mail.inbox[&id].clone() };
         let (lane, source) = (row.lane, row.source);

@@ -1,0 +1,274 @@
+//! Chromium without a window, driven over WebDriver by a chromedriver of its own.
+//!
+//! chromedriver is started as this test binary again, which asks the kernel to be killed with the test and then becomes
+//! chromedriver (`exec` keeps that wish); Chromium ends with its chromedriver.
+
+use fantoccini::{
+    Client, ClientBuilder, Locator,
+    actions::{InputSource, KeyAction, KeyActions},
+    elements::Element,
+    key::Key,
+};
+use hyper_util::client::legacy::connect::HttpConnector;
+use rustix::process::{Pid, Signal};
+use serde_json::{Value, json};
+use std::{
+    env,
+    io::Write,
+    os::unix::process::CommandExt,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+use tempfile::TempDir;
+use testkit::eventually;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout},
+};
+
+/// What is said where Chromium is missing; `.ci/run` looks for its beginning.
+const NOT_RUN: &str = "not run: install chromium and chromium-driver (apt-get install chromium chromium-driver)";
+/// The chromedriver that the child becomes.
+const DRIVER: &str = "MADOGUCHI_TEST_DRIVER";
+/// Who started the child.
+const PARENT: &str = "MADOGUCHI_TEST_DRIVER_PARENT";
+/// The test that the child runs.
+const TEST: &str = "browser::driver";
+/// What chromedriver says when it listens, before the port.
+const LISTENS: &str = "was started successfully on port ";
+
+/// Becomes chromedriver where the variable is set.
+pub fn become_the_driver() {
+    let Some(program) = env::var_os(DRIVER) else { return };
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).unwrap();
+    // The parent may have died before the line above: then nobody sends the signal.
+    let parent = rustix::process::getppid().map(Pid::as_raw_nonzero).unwrap();
+    assert_eq!(env::var(PARENT).unwrap(), parent.to_string(), "the test is gone");
+    panic!("{program:?}: {}", Command::new(&program).arg("--port=0").exec());
+}
+
+/// A program of one of these names on the `PATH`.
+fn program(names: &[&str]) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    let folders: Vec<PathBuf> = env::split_paths(&path).collect();
+    names.iter().find_map(|name| folders.iter().map(|f| f.join(name)).find(|p| p.is_file()))
+}
+
+/// A browser with a profile of its own and one window.
+pub struct Chrome {
+    client: Client,
+    /// The WebDriver address of the session, for what has no method of its own.
+    session: String,
+    http: reqwest::Client,
+    // In this order: the driver ends before its folder goes.
+    _driver: Driver,
+    _profile: TempDir,
+}
+
+/// A running chromedriver. Killed when dropped.
+struct Driver {
+    url: String,
+    _process: Child,
+    /// Held open: who writes into a closed pipe dies.
+    _output: Lines<BufReader<ChildStdout>>,
+}
+
+impl Driver {
+    async fn start(program: PathBuf) -> Self {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command
+            .args(["--exact", TEST, "--nocapture", "--test-threads", "1"])
+            .env(DRIVER, program)
+            .env(PARENT, std::process::id().to_string());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap();
+        let mut output = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut said = vec![];
+        loop {
+            let line =
+                output.next_line().await.unwrap().unwrap_or_else(|| panic!("chromedriver does not listen: {said:?}"));
+            if let Some((_, rest)) = line.split_once(LISTENS) {
+                let port: u16 = rest.trim_end_matches('.').parse().unwrap();
+                return Self { url: format!("http://127.0.0.1:{port}"), _process: process, _output: output };
+            }
+            said.push(line);
+        }
+    }
+}
+
+impl Chrome {
+    /// A browser that prefers Japanese; `None`, and a line that says so, where there is no Chromium.
+    pub async fn open() -> Option<Self> {
+        let programs = program(&["chromium", "google-chrome", "chrome"]).zip(program(&["chromedriver"]));
+        let Some((chromium, chromedriver)) = programs else {
+            // Not `println!`: the harness keeps back what a passing test prints.
+            writeln!(std::io::stdout(), "{NOT_RUN}").unwrap();
+            return None;
+        };
+        let driver = Driver::start(chromedriver).await;
+        let profile = TempDir::new().unwrap();
+        let arguments = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            // A container's /dev/shm is small.
+            "--disable-dev-shm-usage",
+            "--accept-lang=ja",
+        ];
+        let mut arguments: Vec<String> = arguments.map(str::to_owned).into();
+        arguments.push(format!("--user-data-dir={}", profile.path().display()));
+        let options = json!({ "goog:chromeOptions": { "binary": chromium, "args": arguments } });
+        let Value::Object(capabilities) = options else { unreachable!("written above") };
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&driver.url)
+            .await
+            .unwrap_or_else(|e| panic!("Chromium does not start: {e}"));
+        let session = format!("{}/session/{}", driver.url, client.session_id().await.unwrap().unwrap());
+        Some(Self { client, session, http: reqwest::Client::new(), _driver: driver, _profile: profile })
+    }
+
+    /// Ends it in order.
+    pub async fn close(self) {
+        self.client.clone().close().await.unwrap();
+    }
+
+    /// Opens an address.
+    pub async fn goto(&self, url: &str) {
+        self.client.goto(url).await.unwrap();
+    }
+    /// Where it is.
+    pub async fn url(&self) -> String {
+        self.client.current_url().await.unwrap().to_string()
+    }
+    /// Opens a second window and looks at it; gives back the first.
+    pub async fn second_window(&self) -> fantoccini::wd::WindowHandle {
+        let first = self.client.window().await.unwrap();
+        let second = self.client.new_window(true).await.unwrap();
+        self.client.switch_to_window(second.handle).await.unwrap();
+        first
+    }
+    /// Looks at another window; gives back the one before.
+    pub async fn look_at(&self, window: fantoccini::wd::WindowHandle) -> fantoccini::wd::WindowHandle {
+        let before = self.client.window().await.unwrap();
+        self.client.switch_to_window(window).await.unwrap();
+        before
+    }
+
+    /// What one selector finds.
+    pub async fn find(&self, css: &str) -> Element {
+        match self.client.find(Locator::Css(css)).await {
+            Ok(element) => element,
+            Err(error) => panic!("`{css}`: {error}; the page says: {}", self.main().await),
+        }
+    }
+    /// The visible text of what a selector finds.
+    pub async fn text(&self, css: &str) -> String {
+        self.find(css).await.text().await.unwrap()
+    }
+    /// The visible texts of all that a selector finds.
+    pub async fn texts(&self, css: &str) -> Vec<String> {
+        let mut texts = vec![];
+        for element in self.client.find_all(Locator::Css(css)).await.unwrap() {
+            texts.push(element.text().await.unwrap());
+        }
+        texts
+    }
+    /// Whether a selector finds anything.
+    pub async fn has(&self, css: &str) -> bool {
+        !self.client.find_all(Locator::Css(css)).await.unwrap().is_empty()
+    }
+    /// The visible text of the page's content.
+    pub async fn main(&self) -> String {
+        match self.client.find(Locator::Css("main")).await {
+            Ok(main) => main.text().await.unwrap_or_default(),
+            Err(error) => error.to_string(),
+        }
+    }
+    /// Runs a script in the page.
+    pub async fn script(&self, script: &str, arguments: Vec<Value>) -> Value {
+        self.client.execute(script, arguments).await.unwrap_or_else(|e| panic!("{e}: {script}"))
+    }
+
+    /// Types into an empty field.
+    pub async fn fill(&self, css: &str, text: &str) {
+        let field = self.find(css).await;
+        field.clear().await.unwrap();
+        field.send_keys(text).await.unwrap();
+    }
+    /// Clicks on what does not lead away.
+    pub async fn click(&self, css: &str) {
+        self.find(css).await.click().await.unwrap();
+    }
+    /// Clicks on what leads to another page, and waits for it.
+    pub async fn press(&self, css: &str) {
+        let before = self.document().await.unwrap();
+        self.click(css).await;
+        self.next_page(&before, css).await;
+    }
+    /// Presses Enter where the focus is, and waits for the page that it leads to.
+    pub async fn enter(&self) {
+        let before = self.document().await.unwrap();
+        self.key(Key::Enter).await;
+        self.next_page(&before, "Enter").await;
+    }
+    /// Presses a key.
+    pub async fn key(&self, key: Key) {
+        let value = char::from(key);
+        let keys = KeyActions::new("keyboard".into()).then(KeyAction::Down { value }).then(KeyAction::Up { value });
+        self.client.perform_actions(keys).await.unwrap();
+    }
+
+    /// The document that is shown, complete; another page or the same one loaded again is another document.
+    async fn document(&self) -> Result<Value, String> {
+        let seen = self
+            .client
+            .execute("return [document.readyState, performance.timeOrigin]", vec![])
+            .await
+            .map_err(|e| e.to_string())?;
+        if seen[0] == "complete" { Ok(seen[1].clone()) } else { Err(seen.to_string()) }
+    }
+    async fn next_page(&self, before: &Value, what: &str) {
+        eventually(&format!("{what} leads to a page"), || async {
+            let now = self.document().await?;
+            if now == *before { Err("still the same".to_owned()) } else { Ok(()) }
+        })
+        .await;
+    }
+
+    /// A window as narrow as WCAG 1.4.10 asks for (320 CSS pixels), or as it was.
+    pub async fn narrow(&self, narrow: bool) {
+        if narrow {
+            let size = json!({ "width": 320, "height": 640, "deviceScaleFactor": 1, "mobile": false });
+            self.devtools("Emulation.setDeviceMetricsOverride", size).await;
+        } else {
+            self.devtools("Emulation.clearDeviceMetricsOverride", json!({})).await;
+        }
+    }
+    /// A reader who prefers dark pages, or one who does not.
+    pub async fn dark(&self, dark: bool) {
+        let value = if dark { "dark" } else { "light" };
+        self.devtools(
+            "Emulation.setEmulatedMedia",
+            json!({ "features": [{ "name": "prefers-color-scheme", "value": value }] }),
+        )
+        .await;
+    }
+    async fn devtools(&self, command: &str, parameters: Value) {
+        let body = json!({ "cmd": command, "params": parameters }).to_string();
+        let response = self
+            .http
+            .post(format!("{}/goog/cdp/execute", self.session))
+            .header("Content-Type", "application/json")
+            .body(body)
+            .send()
+            .await
+            .unwrap();
+        assert!(response.status().is_success(), "{command}: {}", response.text().await.unwrap());
+    }
+}

@@ -1,0 +1,4 @@
+mod failure;
+mod journey;
+mod markers;
+mod processes;
