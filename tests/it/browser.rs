@@ -14,12 +14,6 @@ use crate::journey::desk::Desk;
 use chrome::Chrome;
 use words::Words;
 
-/// Not a test: what the tests of this module start as chromedriver.
-#[test]
-fn driver() {
-    chrome::become_the_driver();
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_person_asks_for_a_stop_reads_how_it_stands_and_takes_it_back_in_both_languages() {
     let Some(chrome) = Chrome::open().await else { return };

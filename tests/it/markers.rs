@@ -11,7 +11,10 @@ use crate::journey::{
     reckoning::{self, Told},
 };
 use async_nats::ConnectOptions;
-use base64::{Engine as _, engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD}};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
+};
 use contracts::{DecisionOutcome, EndedAs, Step, Timestamp};
 use futures::StreamExt;
 use nats_auth::{House as Accounts, Permissions, RootSecret};
@@ -65,7 +68,8 @@ impl Needles {
             let wide: Vec<u8> = marker.encode_utf16().flat_map(u16::to_le_bytes).collect();
             all.extend([percent.into_bytes(), quoted.into_bytes(), escaped.into_bytes(), wide]);
             // Half-width kana are one byte each in the bank's files.
-            let bank: Option<Vec<u8>> = marker.chars().map(|c| u8::try_from((c as u32).checked_sub(0xFEC0)?).ok()).collect();
+            let bank: Option<Vec<u8>> =
+                marker.chars().map(|c| u8::try_from((c as u32).checked_sub(0xFEC0)?).ok()).collect();
             all.extend(bank.into_iter().flat_map(|b| [hex(&b).into_bytes(), b]));
         }
         all.sort_unstable();
@@ -101,7 +105,12 @@ impl Spy {
         let accounts = Accounts::new(RootSecret::load_or_create(&desk.house.secrets().root()).unwrap());
         let anything = Permissions::new().publish([">"]).subscribe([">"]);
         let creds = accounts.service_creds("spy", anything, Timestamp::from_second(1_700_000_000).unwrap()).unwrap();
-        let client = ConnectOptions::with_credentials(&creds).unwrap().custom_inbox_prefix("_INBOX_spy").connect(desk.house.nats.url()).await.unwrap();
+        let client = ConnectOptions::with_credentials(&creds)
+            .unwrap()
+            .custom_inbox_prefix("_INBOX_spy")
+            .connect(desk.house.nats.url())
+            .await
+            .unwrap();
         let mut said = client.subscribe(">").await.unwrap();
         client.flush().await.unwrap();
         let heard = Arc::new(Mutex::new(vec![]));
@@ -121,7 +130,10 @@ impl Spy {
         for needed in ["evt.", "cmd.", "req.intake.disclose", "_INBOX"] {
             assert!(heard.iter().any(|(subject, _)| subject.starts_with(needed)), "the spy does not hear {needed}");
         }
-        heard.iter().filter_map(|(subject, bytes)| needles.found_in(bytes).map(|f| format!("message {subject}: {f}"))).collect()
+        heard
+            .iter()
+            .filter_map(|(subject, bytes)| needles.found_in(bytes).map(|f| format!("message {subject}: {f}")))
+            .collect()
     }
 }
 
@@ -139,8 +151,15 @@ async fn search_tables(desk: &Desk, needles: &Needles) -> Finds {
         .unwrap();
         tables_seen += tables.len();
         for table in tables {
-            let rows: Vec<Option<String>> = sqlx::query_scalar(AssertSqlSafe(format!("select t::text from {table} t"))).fetch_all(&mut db).await.unwrap();
-            finds.extend(rows.iter().flatten().filter_map(|row| needles.found_in(row.as_bytes()).map(|f| format!("table {table}: {f}"))));
+            let rows: Vec<Option<String>> = sqlx::query_scalar(AssertSqlSafe(format!("select t::text from {table} t")))
+                .fetch_all(&mut db)
+                .await
+                .unwrap();
+            finds.extend(
+                rows.iter()
+                    .flatten()
+                    .filter_map(|row| needles.found_in(row.as_bytes()).map(|f| format!("table {table}: {f}"))),
+            );
         }
     }
     assert!(tables_seen > 60, "{tables_seen} tables");
@@ -189,7 +208,8 @@ async fn journeys(desk: &Desk) {
     let asked = desk.file(&json!({ "kind": "disclosure", "capacity": "person", "language": "ja", "person": person(), "words": MARKERS[5] })).await;
     confirm(desk, &asked).await;
     let fee = crate::journey::people::asked_fee(desk, &asked).await;
-    let line = SampleLine::deposit(desk.today(), fee.amount.0, "", &format!("{}{}", fee.reference.as_str(), MARKERS[8]));
+    let line =
+        SampleLine::deposit(desk.today(), fee.amount.0, "", &format!("{}{}", fee.reference.as_str(), MARKERS[8]));
     bring(desk, &deposits(), desk.today(), &[line]).await;
     decide(desk, &asked, DecisionOutcome::Refused, "appi-33-2-1", Some(MARKERS[9])).await;
     desk.until(&asked, "the decision", |s| s.step == Step::Ended).await;
@@ -218,7 +238,11 @@ async fn no_message_file_span_or_row_holds_anything_of_a_person() {
     search_files(desk.house.folder(), &needles, &mut finds);
     let spans = testkit::spans();
     assert!(spans.len() > 100, "{} spans", spans.len());
-    finds.extend(spans.iter().filter_map(|s| needles.found_in(format!("{s:?}").as_bytes()).map(|f| format!("span {}: {f}", s.name))));
+    finds.extend(
+        spans
+            .iter()
+            .filter_map(|s| needles.found_in(format!("{s:?}").as_bytes()).map(|f| format!("span {}: {f}", s.name))),
+    );
     assert_eq!(finds, Finds::new());
 
     the_search_finds_what_is_planted(&desk, &spy, &needles).await;
@@ -232,7 +256,12 @@ async fn the_search_finds_what_is_planted(desk: &Desk, spy: &Spy, needles: &Need
     assert_eq!(search_tables(desk, needles).await.len(), 1);
 
     let js = async_nats::jetstream::new(spy.1.clone());
-    let stream = async_nats::jetstream::stream::Config { name: "PLANTED".into(), subjects: vec!["planted.>".into()], max_bytes: 1_000_000, ..Default::default() };
+    let stream = async_nats::jetstream::stream::Config {
+        name: "PLANTED".into(),
+        subjects: vec!["planted.>".into()],
+        max_bytes: 1_000_000,
+        ..Default::default()
+    };
     js.create_stream(stream).await.unwrap();
     js.publish("planted.word", format!("{{\"name\":\"{}\"}}", MARKERS[0]).into()).await.unwrap().await.unwrap();
     eventually("the spy hears it", || async {
@@ -248,8 +277,14 @@ async fn the_search_finds_what_is_planted(desk: &Desk, spy: &Spy, needles: &Need
     assert!(finds.iter().any(|f| f.contains("objects")), "the object's file: {finds:?}");
 
     drop(tracing::info_span!("planted", note = MARKERS[1]).entered());
-    assert!(testkit::spans().iter().any(|s| s.name == "planted" && needles.found_in(format!("{s:?}").as_bytes()).is_some()), "the span");
-    for coded in [format!("…{}…", STANDARD_NO_PAD.encode(format!("x{}y", MARKERS[2]))), format!("%E5%B1%B1{}", hex(MARKERS[0].as_bytes()))] {
+    assert!(
+        testkit::spans().iter().any(|s| s.name == "planted" && needles.found_in(format!("{s:?}").as_bytes()).is_some()),
+        "the span"
+    );
+    for coded in [
+        format!("…{}…", STANDARD_NO_PAD.encode(format!("x{}y", MARKERS[2]))),
+        format!("%E5%B1%B1{}", hex(MARKERS[0].as_bytes())),
+    ] {
         assert!(needles.found_in(coded.as_bytes()).is_some(), "{coded}");
     }
 }

@@ -4,7 +4,7 @@ use crate::journey::{
     child::{Child, become_the_program, fixed_port},
     contractors::{by_webhook, over_nats},
     desk::{Desk, environment},
-    people::{Person, disclosure, deposits, opt_out},
+    people::{Person, deposits, disclosure, opt_out},
     reckoning::{self, Told},
 };
 use contracts::{EndedAs, Step};
@@ -48,7 +48,10 @@ async fn every_service_is_ready_with_all_others_down() {
         .into();
         let log = house.folder().join(format!("{name}.log"));
         let mut service = Child::start(&["serve", name], &environment(&house, &settings, &[]), &log);
-        let ready = eventually(&format!("{name} is ready"), || async { readiness(&ops).await.map_err(|e| format!("{e}\n{}", service.output())) }).await;
+        let ready = eventually(&format!("{name} is ready"), || async {
+            readiness(&ops).await.map_err(|e| format!("{e}\n{}", service.output()))
+        })
+        .await;
         let checks = ready["checks"].as_object().unwrap();
         assert!(!checks.is_empty() && checks.values().all(|c| c == "ok"), "{name}: {checks:?}");
         assert_eq!(reqwest::get(format!("http://{ops}/livez")).await.unwrap().status().as_u16(), 200);
@@ -146,7 +149,8 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("madoguchi-{name}-{}-{:08x}", std::process::id(), rand::random::<u32>()));
+        let folder =
+            std::env::temp_dir().join(format!("madoguchi-{name}-{}-{:08x}", std::process::id(), rand::random::<u32>()));
         std::fs::create_dir_all(&folder).unwrap();
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -176,7 +180,9 @@ fn up(folder: &Folder, more: &[&str]) -> Child {
     let ready = folder.0.join("ready.json");
     let _ = std::fs::remove_file(&ready);
     let data = folder.0.join("data");
-    let arguments = [&["up", "--data", data.to_str().unwrap(), "--ready-file", ready.to_str().unwrap(), "--port", "0"], more].concat();
+    let arguments =
+        [&["up", "--data", data.to_str().unwrap(), "--ready-file", ready.to_str().unwrap(), "--port", "0"], more]
+            .concat();
     let mut environment: Vec<(String, String)> = vec![];
     if std::env::var("MADOGUCHI_SERVERS").is_err() {
         environment.push(("MADOGUCHI_SERVERS".into(), "fetch".into()));
@@ -185,7 +191,10 @@ fn up(folder: &Folder, more: &[&str]) -> Child {
 }
 
 async fn ready(folder: &Folder, up: &Child) -> Value {
-    eventually("up is ready", || async { std::fs::read(folder.0.join("ready.json")).map_err(|_| up.output()).map(|b| serde_json::from_slice(&b).unwrap()) }).await
+    eventually("up is ready", || async {
+        std::fs::read(folder.0.join("ready.json")).map_err(|_| up.output()).map(|b| serde_json::from_slice(&b).unwrap())
+    })
+    .await
 }
 
 /// `up`: the ready file, data that survive a stop and a kill -9, one instance per folder, no process left behind.
@@ -204,7 +213,8 @@ async fn up_keeps_its_data_and_leaves_no_process_behind() {
     desk.until(&receipt, "the provisional block", |s| s.blocked_since.is_some()).await.unwrap();
 
     // A second one on the same folder is told who has it.
-    let mut second = Child::start(&["up", "--data", data.to_str().unwrap(), "--port", "0"], &[], &folder.0.join("second.log"));
+    let mut second =
+        Child::start(&["up", "--data", data.to_str().unwrap(), "--port", "0"], &[], &folder.0.join("second.log"));
     assert!(!second.ended().await.success());
     assert!(second.output().contains(&first.pid().to_string()), "{}", second.output());
     assert!(first.runs());
@@ -249,7 +259,11 @@ async fn the_demo_tells_both_stories_and_ends() {
     let strange = folder.0.join("strange");
     std::fs::create_dir_all(&strange).unwrap();
     std::fs::write(strange.join("letter.txt"), "mine").unwrap();
-    let mut refused = Child::start(&["demo", "--exit", "--port", "0", "--data", strange.to_str().unwrap()], &[], &folder.0.join("refused.log"));
+    let mut refused = Child::start(
+        &["demo", "--exit", "--port", "0", "--data", strange.to_str().unwrap()],
+        &[],
+        &folder.0.join("refused.log"),
+    );
     assert!(!refused.ended().await.success());
     assert!(refused.output().contains("`--data`") && strange.join("letter.txt").exists());
 }

@@ -56,7 +56,11 @@ fn all_is_well(name: &str, plot: Plot) -> Vec<End> {
                 end.healed_after / 1000
             );
             let shown: Vec<&String> = end.findings.iter().take(20).collect();
-            assert!(end.findings.is_empty(), "{name}, MADOGUCHI_SEED={seed}: {} findings, among them {shown:#?}", end.findings.len());
+            assert!(
+                end.findings.is_empty(),
+                "{name}, MADOGUCHI_SEED={seed}: {} findings, among them {shown:#?}",
+                end.findings.len()
+            );
             end
         })
         .collect()
@@ -65,7 +69,12 @@ fn all_is_well(name: &str, plot: Plot) -> Vec<End> {
 #[test]
 fn in_fair_weather_every_message_is_published_once() {
     for end in all_is_well("fair weather", PLAIN) {
-        assert!((end.publishes as f64) < 1.05 * end.messages as f64, "{} publishes of {} messages", end.publishes, end.messages);
+        assert!(
+            (end.publishes as f64) < 1.05 * end.messages as f64,
+            "{} publishes of {} messages",
+            end.publishes,
+            end.messages
+        );
     }
 }
 
@@ -82,7 +91,12 @@ fn streams_wiped_and_durables_deleted() {
 #[test]
 fn services_away() {
     for end in all_is_well("outages", Plot { outages: 8, outage: 120_000, ..PLAIN }) {
-        assert!((end.publishes as f64) < 1.2 * end.messages as f64, "{} publishes of {} messages", end.publishes, end.messages);
+        assert!(
+            (end.publishes as f64) < 1.2 * end.messages as f64,
+            "{} publishes of {} messages",
+            end.publishes,
+            end.messages
+        );
     }
 }
 
@@ -94,7 +108,10 @@ fn hearers_that_fall_back_to_older_snapshots() {
 
 #[test]
 fn everything_at_once() {
-    all_is_well("everything", Plot { requests: 300, weather: RAIN, wipes: 4, forgets: 8, outages: 6, outage: 60_000, restores: 3, ..PLAIN });
+    all_is_well(
+        "everything",
+        Plot { requests: 300, weather: RAIN, wipes: 4, forgets: 8, outages: 6, outage: 60_000, restores: 3, ..PLAIN },
+    );
 }
 
 /// Control: a row that is closed by its PubAck is lost with the stream.
@@ -111,7 +128,11 @@ fn control_closed_at_puback_must_lose() {
 fn control_no_epoch_and_no_probe_must_lose() {
     for seed in [1, 2, 3] {
         let end = play(Plot { restores: 10, no_epoch: true, ..PLAIN }, seed);
-        assert!(end.restores > 0 && !end.findings.is_empty(), "seed {seed}: {} restores and nothing was lost", end.restores);
+        assert!(
+            end.restores > 0 && !end.findings.is_empty(),
+            "seed {seed}: {} restores and nothing was lost",
+            end.restores
+        );
     }
 }
 
@@ -123,7 +144,12 @@ fn control_no_idle_rule_costs_publishes() {
         let (with, without) = (play(plot, seed), play(Plot { no_idle_rule: true, ..plot }, seed));
         assert!(with.findings.is_empty() && without.findings.is_empty());
         let share = |e: &End| e.publishes as f64 / e.messages as f64;
-        assert!(share(&without) > 1.3 * share(&with), "seed {seed}: {:.2} without the rule, {:.2} with it", share(&without), share(&with));
+        assert!(
+            share(&without) > 1.3 * share(&with),
+            "seed {seed}: {:.2} without the rule, {:.2} with it",
+            share(&without),
+            share(&with)
+        );
     }
 }
 
@@ -132,5 +158,8 @@ fn control_no_idle_rule_costs_publishes() {
 fn a_seed_repeats_its_run() {
     let plot = Plot { requests: 60, weather: RAIN, wipes: 4, outages: 4, outage: 30_000, restores: 4, ..PLAIN };
     let (a, b) = (play(plot, 42), play(plot, 42));
-    assert_eq!((a.messages, a.publishes, a.restores, a.healed_after), (b.messages, b.publishes, b.restores, b.healed_after));
+    assert_eq!(
+        (a.messages, a.publishes, a.restores, a.healed_after),
+        (b.messages, b.publishes, b.restores, b.healed_after)
+    );
 }

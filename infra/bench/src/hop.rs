@@ -10,13 +10,21 @@ use serde_json::json;
 use std::time::Instant;
 
 pub async fn run(journeys: usize) -> anyhow::Result<()> {
-    let folder = tempfile::Builder::new().prefix("madoguchi-bench").permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir()?;
+    let folder = tempfile::Builder::new()
+        .prefix("madoguchi-bench")
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .tempdir()?;
     let args = launcher::UpArgs { port: Some(0), ..Default::default() };
-    let up = Up::start(&args, folder.path(), &[("ops.log".to_owned(), "off".to_owned())], &|t| eprintln!("{t}")).await?;
+    let up =
+        Up::start(&args, folder.path(), &[("ops.log".to_owned(), "off".to_owned())], &|t| eprintln!("{t}")).await?;
     let staff = StaffId::new();
     let desk = story::Desk::new(&up.addresses.desk)?;
     let commands = up.commands().await?;
-    let contractor = Contractor::open(&folder.path().join("contractor"), contracts::RecipientId::new(), Code::of("bench-contractor"))?;
+    let contractor = Contractor::open(
+        &folder.path().join("contractor"),
+        contracts::RecipientId::new(),
+        Code::of("bench-contractor"),
+    )?;
     let running = story::join_over_nats(&up, &commands, staff, &contractor).await?;
 
     let mut times = vec![];

@@ -49,7 +49,10 @@ fn resident_mib(pid: u32) -> anyhow::Result<f64> {
 pub async fn run() -> anyhow::Result<()> {
     // Fetching the servers is not what is measured.
     servers::Binaries::resolve(servers::Mode::Fetch, &|t| eprintln!("{t}")).await?;
-    let folder = tempfile::Builder::new().prefix("madoguchi-bench").permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir()?;
+    let folder = tempfile::Builder::new()
+        .prefix("madoguchi-bench")
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .tempdir()?;
     let (data, ready) = (folder.path().join("data"), folder.path().join("ready.json"));
     let (desk, without_data) = start(&data, &ready).await?;
     drop(desk);

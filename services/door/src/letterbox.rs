@@ -54,7 +54,9 @@ pub async fn find(db: &Db, receipt_number: ReceiptNumber, code: &AccessCode) -> 
     .fetch_one(db.pool())
     .await?;
     if let (Some(body), Some(version)) = (body, version) {
-        let opened = key.open(&privacy_seal::aad::letter("status", public.as_bytes()), &body).map_err(|_| NotFound::Unreadable)?;
+        let opened = key
+            .open(&privacy_seal::aad::letter("status", public.as_bytes()), &body)
+            .map_err(|_| NotFound::Unreadable)?;
         let view = opened.json::<StatusView>().map_err(|_| NotFound::Unreadable)?;
         return Ok(Found { view: view.disclose(Purpose::ShowToPerson).clone(), version, key });
     }

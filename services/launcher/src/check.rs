@@ -14,7 +14,20 @@ pub(crate) async fn run(config: Option<&Path>) -> anyhow::Result<()> {
     let settings = Settings::load(config, &[])?;
     let rt = Runtime::new(settings, Clock::system())?;
     let mut wrong = vec![];
-    for section in ["bus", "ops", "steward", "door", "intake", "identity", "payment", "fulfilment", "optout", "notification", "console", "processors"] {
+    for section in [
+        "bus",
+        "ops",
+        "steward",
+        "door",
+        "intake",
+        "identity",
+        "payment",
+        "fulfilment",
+        "optout",
+        "notification",
+        "console",
+        "processors",
+    ] {
         if let Err(e) = rt.section::<serde_json::Value>(section) {
             wrong.push(format!("{e:#}"));
         }
@@ -31,7 +44,9 @@ pub(crate) async fn run(config: Option<&Path>) -> anyhow::Result<()> {
         }
     }
     let readiness = rt.health().readiness().await;
-    wrong.extend(readiness.checks.into_iter().filter(|(_, said)| said != "ok").map(|(name, said)| format!("{name}: {said}")));
+    wrong.extend(
+        readiness.checks.into_iter().filter(|(_, said)| said != "ok").map(|(name, said)| format!("{name}: {said}")),
+    );
     wrong.extend(processors(&rt)?);
     if wrong.is_empty() {
         println!("The configuration is whole and everything answers.");

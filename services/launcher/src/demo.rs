@@ -103,7 +103,8 @@ impl<'a> Story<'a> {
 
     async fn contractors(&self) -> anyhow::Result<Vec<Running>> {
         chapter("Two contractors join");
-        let nats = Contractor::open(&self.folder.join("core-data"), RecipientId::new(), Code::of("core-data-contractor"))?;
+        let nats =
+            Contractor::open(&self.folder.join("core-data"), RecipientId::new(), Code::of("core-data-contractor"))?;
         let web = Contractor::open(&self.folder.join("analysis"), RecipientId::new(), Code::of("analysis-contractor"))?;
         let one = story::join_over_nats(self.up, &self.commands, self.staff, &nats).await?;
         step(&format!("{} pulls from its own NATS account, with its own credentials", nats.label));
@@ -138,7 +139,12 @@ impl<'a> Story<'a> {
         let (receipt, case) = self.file("a disclosure", &story::disclosure_to(&person)).await?;
         let asked = self.desk.until(&receipt, "the fee", |s| s.fee.is_some()).await?;
         let fee = asked.fee.context("no fee")?;
-        step(&format!("he is asked for {} yen with the reference {}, due on {}", fee.amount.0, fee.reference.as_str(), fee.due_on));
+        step(&format!(
+            "he is asked for {} yen with the reference {}, due on {}",
+            fee.amount.0,
+            fee.reference.as_str(),
+            fee.due_on
+        ));
         story::confirm(&self.commands, self.staff, case).await?;
         step("staff confirmed his identity");
         let today = chassis::Clock::system().now().to_zoned(jiff::tz::TimeZone::get("Asia/Tokyo")?).date();
@@ -159,7 +165,10 @@ impl<'a> Story<'a> {
 
     async fn file(&self, what: &str, body: &Value) -> anyhow::Result<(Receipt, CaseId)> {
         let receipt = self.desk.file(&Uuid::now_v7().to_string(), body).await?;
-        step(&format!("filed {what} through the public API: receipt number {}, access code {}", receipt.receipt_number, receipt.access_code));
+        step(&format!(
+            "filed {what} through the public API: receipt number {}, access code {}",
+            receipt.receipt_number, receipt.access_code
+        ));
         let case = story::case_of(&self.console, &receipt).await?;
         Ok((receipt, case))
     }
@@ -183,10 +192,11 @@ impl<'a> Story<'a> {
     async fn mails(&self, case: CaseId, at_least: i64) -> anyhow::Result<()> {
         let begun = tokio::time::Instant::now();
         loop {
-            let sent: i64 = sqlx::query_scalar("select count(*) from fact_view where case_id = $1 and word = 'notice-sent'")
-                .bind(case.0)
-                .fetch_one(self.console.pool())
-                .await?;
+            let sent: i64 =
+                sqlx::query_scalar("select count(*) from fact_view where case_id = $1 and word = 'notice-sent'")
+                    .bind(case.0)
+                    .fetch_one(self.console.pool())
+                    .await?;
             if sent >= at_least {
                 step(&format!("{sent} mails went out: receipt number and link, nothing else"));
                 return Ok(());

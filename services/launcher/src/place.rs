@@ -26,7 +26,11 @@ pub struct Ports {
 impl Ports {
     /// `first` and the next three; 0: whatever is free.
     pub fn from(first: u16) -> anyhow::Result<Self> {
-        anyhow::ensure!(first < u16::MAX - 3, "`--port`: {first} leaves no room for the next three; use at most {}", u16::MAX - 4);
+        anyhow::ensure!(
+            first < u16::MAX - 3,
+            "`--port`: {first} leaves no room for the next three; use at most {}",
+            u16::MAX - 4
+        );
         if first != 0 {
             return Ok(Self { desk: first, console: first + 1, partner: first + 2, ops: first + 3 });
         }
@@ -57,7 +61,11 @@ struct OutsideNats {
 impl Outside {
     fn from_environment() -> anyhow::Result<Self> {
         let var = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
-        let need = |name: &str| var(name).with_context(|| format!("MADOGUCHI_NATS_URL is set, so `{name}` must be set too (see README, \"Existing servers\")"));
+        let need = |name: &str| {
+            var(name).with_context(|| {
+                format!("MADOGUCHI_NATS_URL is set, so `{name}` must be set too (see README, \"Existing servers\")")
+            })
+        };
         let postgres = var("MADOGUCHI_POSTGRES_URL");
         if let Some(url) = &postgres {
             parse_admin_url(url)?;
@@ -97,7 +105,12 @@ pub struct Place {
 
 impl Place {
     /// Finds or starts the servers and provisions them. `more` overrides settings last.
-    pub async fn prepare(args: &UpArgs, folder: &Path, more: &[(String, String)], progress: Progress<'_>) -> anyhow::Result<Self> {
+    pub async fn prepare(
+        args: &UpArgs,
+        folder: &Path,
+        more: &[(String, String)],
+        progress: Progress<'_>,
+    ) -> anyhow::Result<Self> {
         let outside = Outside::from_environment()?;
         let dir = DataDir::open(folder, progress).await?;
         let folder = dir.path().to_owned();
@@ -175,7 +188,14 @@ async fn start_servers(
     Ok((postgres, nats))
 }
 
-fn overrides(at: &Databases, secrets: &Secrets, folder: &Path, nats_url: &str, monitor: &str, outside: &Outside) -> anyhow::Result<Vec<(String, String)>> {
+fn overrides(
+    at: &Databases,
+    secrets: &Secrets,
+    folder: &Path,
+    nats_url: &str,
+    monitor: &str,
+    outside: &Outside,
+) -> anyhow::Result<Vec<(String, String)>> {
     let path = |p: &Path| p.display().to_string();
     let mut all = vec![
         ("house.database_url", at.template(&at.data)?),
@@ -203,10 +223,14 @@ fn overrides(at: &Databases, secrets: &Secrets, folder: &Path, nats_url: &str, m
 /// The listeners as settings.
 pub(crate) fn listens(ports: Ports) -> Vec<(String, String)> {
     let at = |port: u16| format!("127.0.0.1:{port}");
-    let mut all: Vec<(String, String)> =
-        [("door.listen", ports.desk), ("console.listen", ports.console), ("optout.partner_listen", ports.partner), ("ops.listen", ports.ops)]
-            .map(|(key, port)| (key.to_owned(), at(port)))
-            .into();
+    let mut all: Vec<(String, String)> = [
+        ("door.listen", ports.desk),
+        ("console.listen", ports.console),
+        ("optout.partner_listen", ports.partner),
+        ("ops.listen", ports.ops),
+    ]
+    .map(|(key, port)| (key.to_owned(), at(port)))
+    .into();
     all.push(("notification.status_url".into(), format!("http://{}/status", at(ports.desk))));
     all
 }

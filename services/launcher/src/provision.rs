@@ -60,7 +60,10 @@ fn make_secrets(into: &Path, keys: &Path) -> anyhow::Result<()> {
     house.write_creds(&accounts, true, now)?;
     for (user, _) in permissions::all() {
         let own = folder(&into.join(user), 0o700)?;
-        copy(&house.creds().join(format!("{user}.creds")), &folder(&own.join("creds"), 0o700)?.join(format!("{user}.creds")))?;
+        copy(
+            &house.creds().join(format!("{user}.creds")),
+            &folder(&own.join("creds"), 0o700)?.join(format!("{user}.creds")),
+        )?;
         let password = house.password(user)?;
         write(&folder(&own.join("postgres"), 0o700)?.join(user), &password, 0o600)?;
     }
@@ -99,25 +102,37 @@ fn key_pairs(keys: &Path) -> anyhow::Result<()> {
 
 fn house_conf(jwt: &NatsJwt) -> String {
     let preload: String = jwt.preload.iter().map(|(account, jwt)| format!("    {account}: \"{jwt}\"\n")).collect();
-    format!("operator: \"{}\"\nsystem_account: {}\nresolver_preload {{\n{preload}}}\n", jwt.operator, jwt.system_account)
+    format!(
+        "operator: \"{}\"\nsystem_account: {}\nresolver_preload {{\n{preload}}}\n",
+        jwt.operator, jwt.system_account
+    )
 }
 
 async fn make_databases(secrets: &Path, progress: &(dyn Fn(&str) + Send + Sync)) -> anyhow::Result<()> {
     let url = |variable: &str, server: &str| -> anyhow::Result<String> {
-        let url = std::env::var(variable).with_context(|| format!("`{variable}`: give the address of PostgreSQL as its administrator"))?;
+        let url = std::env::var(variable)
+            .with_context(|| format!("`{variable}`: give the address of PostgreSQL as its administrator"))?;
         parse_admin_url(&url)?;
         let file = secrets.join(server).join("password");
-        let password = fs::read_to_string(&file).with_context(|| format!("{}: run `madoguchi provision secrets` first", file.display()))?;
+        let password = fs::read_to_string(&file)
+            .with_context(|| format!("{}: run `madoguchi provision secrets` first", file.display()))?;
         Ok(url.replacen("postgres@", &format!("postgres:{}@", password.trim()), 1))
     };
-    let at = Databases { admin_url: url("MADOGUCHI_POSTGRES_URL", POSTGRES[0])?, data: "madoguchi".into(), keys: "madoguchi_keys".into() };
+    let at = Databases {
+        admin_url: url("MADOGUCHI_POSTGRES_URL", POSTGRES[0])?,
+        data: "madoguchi".into(),
+        keys: "madoguchi_keys".into(),
+    };
     let keys = url("MADOGUCHI_KEYS_POSTGRES_URL", POSTGRES[1])?;
-    databases_apart(&at, &keys, &Secrets::open(secrets.join("house"))?, &schemas(), KEY_SCHEMAS, true, progress).await?;
+    databases_apart(&at, &keys, &Secrets::open(secrets.join("house"))?, &schemas(), KEY_SCHEMAS, true, progress)
+        .await?;
     Ok(())
 }
 
 fn folder(path: &Path, mode: u32) -> anyhow::Result<PathBuf> {
-    fs::create_dir_all(path).and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode))).with_context(|| format!("making {}", path.display()))?;
+    fs::create_dir_all(path)
+        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
+        .with_context(|| format!("making {}", path.display()))?;
     Ok(path.to_owned())
 }
 

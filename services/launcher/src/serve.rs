@@ -48,7 +48,8 @@ impl Services {
             }));
             listens.extend(started.await?.into_iter().flat_map(|s| s.listens));
         }
-        let ops = health::serve(&runtime.stopping(), &ops.listen, runtime.health().clone(), Some(telemetry.clone())).await?;
+        let ops =
+            health::serve(&runtime.stopping(), &ops.listen, runtime.health().clone(), Some(telemetry.clone())).await?;
         listens.push(("ops", ops));
         Ok(Self { runtime, listens, telemetry })
     }
@@ -61,7 +62,10 @@ impl Services {
     /// Stops taking work, ends what is in work, hands telemetry over.
     pub(crate) async fn stop(self) {
         if !self.runtime.stopping().stop(STOP_WITHIN).await {
-            tracing::warn!("some work did not end within {} s; it is taken up again at the next start", STOP_WITHIN.as_secs());
+            tracing::warn!(
+                "some work did not end within {} s; it is taken up again at the next start",
+                STOP_WITHIN.as_secs()
+            );
         }
         self.telemetry.shutdown().await;
     }

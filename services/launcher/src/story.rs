@@ -92,13 +92,22 @@ impl Desk {
     }
 
     /// Asks again until the status is as wanted; gives up after a minute with what it saw last.
-    pub async fn until(&self, receipt: &Receipt, what: &str, wanted: impl Fn(&StatusView) -> bool) -> anyhow::Result<StatusView> {
+    pub async fn until(
+        &self,
+        receipt: &Receipt,
+        what: &str,
+        wanted: impl Fn(&StatusView) -> bool,
+    ) -> anyhow::Result<StatusView> {
         let begun = Instant::now();
         loop {
             let seen = self.status(receipt).await;
             match seen {
                 Ok(view) if wanted(&view) => return Ok(view),
-                seen => ensure!(begun.elapsed() < PATIENCE, "{what}: did not happen within {} s; last seen: {seen:?}", PATIENCE.as_secs()),
+                seen => ensure!(
+                    begun.elapsed() < PATIENCE,
+                    "{what}: did not happen within {} s; last seen: {seen:?}",
+                    PATIENCE.as_secs()
+                ),
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -138,12 +147,22 @@ impl Contractor {
     pub fn open(folder: &Path, id: RecipientId, label: Code) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let keys = RecipientKeys::load_or_create(folder)?;
-        let works = ExampleContractor::open(id, keys.clone(), Some(&folder.join("journal.ndjson")), contracts::ReportOutcome::Applied)?;
+        let works = ExampleContractor::open(
+            id,
+            keys.clone(),
+            Some(&folder.join("journal.ndjson")),
+            contracts::ReportOutcome::Applied,
+        )?;
         Ok(Self { folder: folder.to_owned(), id, label, keys, works })
     }
 
     /// What the desk is told of it.
-    pub fn registration(&self, transport: Transport, url: Option<String>, nats: Option<(NatsKey, NatsKey)>) -> console::command::NewRecipient {
+    pub fn registration(
+        &self,
+        transport: Transport,
+        url: Option<String>,
+        nats: Option<(NatsKey, NatsKey)>,
+    ) -> console::command::NewRecipient {
         let (nats_user, nats_account) = nats.unzip();
         console::command::NewRecipient {
             recipient: self.id,
@@ -160,7 +179,12 @@ impl Contractor {
 }
 
 /// A contractor over NATS joins: it makes a user key, the steward admits it, staff register it, it connects and pulls.
-pub async fn join_over_nats(up: &Up, commands: &Commands, staff: StaffId, contractor: &Contractor) -> anyhow::Result<Running> {
+pub async fn join_over_nats(
+    up: &Up,
+    commands: &Commands,
+    staff: StaffId,
+    contractor: &Contractor,
+) -> anyhow::Result<Running> {
     let seed_file = contractor.folder.join("nats-user.secret");
     let user = nats_auth::RootSecret::load_or_create(&seed_file)?.user_for("recipient");
     let ask = steward::Admit { recipient: contractor.id.0, user: user.public_key() };
@@ -173,7 +197,9 @@ pub async fn join_over_nats(up: &Up, commands: &Commands, staff: StaffId, contra
     let begun = Instant::now();
     loop {
         // Its account is known to the server once the steward has passed by.
-        match recipient_kit::run::over_nats(contractor.works.clone(), &up.place.nats_url, &creds, &admitted.account).await {
+        match recipient_kit::run::over_nats(contractor.works.clone(), &up.place.nats_url, &creds, &admitted.account)
+            .await
+        {
             Ok(running) => return Ok(running),
             Err(e) => ensure!(begun.elapsed() < PATIENCE, "the contractor cannot connect: {e}"),
         }
@@ -182,20 +208,43 @@ pub async fn join_over_nats(up: &Up, commands: &Commands, staff: StaffId, contra
 }
 
 /// A contractor behind a webhook joins: it listens, staff register its address, it trusts the desk's published key.
-pub async fn join_by_webhook(up: &Up, commands: &Commands, staff: StaffId, contractor: &Contractor) -> anyhow::Result<Running> {
+pub async fn join_by_webhook(
+    up: &Up,
+    commands: &Commands,
+    staff: StaffId,
+    contractor: &Contractor,
+) -> anyhow::Result<Running> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/madoguchi", listener.local_addr()?);
-    done(commands.register_recipient(By::new(staff, "example contractor"), contractor.registration(Transport::Webhook, Some(url), None)).await?)?;
+    done(
+        commands
+            .register_recipient(
+                By::new(staff, "example contractor"),
+                contractor.registration(Transport::Webhook, Some(url), None),
+            )
+            .await?,
+    )?;
     // A person hands the two keys over; see `madoguchi webhook-keys`.
     let keys = WebhookKeys::load_or_create(&up.place.secrets.keys())?.hand_over(contractor.id);
     let secret = webhook::Secret::parse(&keys.secret).context("the webhook secret")?;
-    let verifier = Verifier { secrets: vec![secret], keys: vec![webhook::parse_public(&keys.public).context("the webhook public key")?] };
+    let verifier = Verifier {
+        secrets: vec![secret],
+        keys: vec![webhook::parse_public(&keys.public).context("the webhook public key")?],
+    };
     Ok(recipient_kit::run::over_webhook(contractor.works.clone(), listener, &up.addresses.partner, verifier)?)
 }
 
 /// Staff confirm an identity by a driver's licence.
 pub async fn confirm(commands: &Commands, staff: StaffId, case: CaseId) -> anyhow::Result<()> {
-    done(commands.confirm_identity(By::new(staff, "the papers show the same person"), case, vec![Code::of("drivers-licence")]).await?)
+    done(
+        commands
+            .confirm_identity(
+                By::new(staff, "the papers show the same person"),
+                case,
+                vec![Code::of("drivers-licence")],
+            )
+            .await?,
+    )
 }
 
 /// A staff command must have been obeyed.
@@ -210,9 +259,15 @@ pub fn done(reply: StaffReply) -> anyhow::Result<()> {
 pub fn bank_file(reference: &str, amount: i64, on: jiff::civil::Date) -> Vec<u8> {
     // Reiwa 1 is 2019; the record has no era.
     let wareki = format!("{:02}{:02}{:02}", on.year() - 2018, on.month(), on.day());
-    let header = format!("1010{wareki}{wareki}{wareki}0001{:<15}001{:<15}1{:07}{:<40}{:<93}", "MADOGUCHI BK", "HONTEN", 1234567, "MADOGUCHI", "");
+    let header = format!(
+        "1010{wareki}{wareki}{wareki}0001{:<15}001{:<15}1{:07}{:<40}{:<93}",
+        "MADOGUCHI BK", "HONTEN", 1234567, "MADOGUCHI", ""
+    );
     let name = format!("{reference} YAMADA HANAKO");
-    let data = format!("2{:6}{wareki}{wareki}{amount:010}{:010}{:10}{name:<48}{:<15}{:<15} {:<20}{:<52}", "000001", 0, "", "KAKU BK", "HONTEN", "", "");
+    let data = format!(
+        "2{:6}{wareki}{wareki}{amount:010}{:010}{:10}{name:<48}{:<15}{:<15} {:<20}{:<52}",
+        "000001", 0, "", "KAKU BK", "HONTEN", "", ""
+    );
     let trailer = format!("8{:06}{amount:012}{:06}{:012}{:<163}", 1, 0, 0, "");
     let end = format!("9{:<199}", "");
     [header, data, trailer, end].map(|r| r + "\r\n").concat().into_bytes()
@@ -228,7 +283,9 @@ pub async fn case_of(db: &chassis::Db, receipt: &Receipt) -> anyhow::Result<Case
             .await?;
         match found {
             Some(case) => return Ok(CaseId(case)),
-            None => ensure!(begun.elapsed() < PATIENCE, "the case of {} never came to the console", receipt.receipt_number),
+            None => {
+                ensure!(begun.elapsed() < PATIENCE, "the case of {} never came to the console", receipt.receipt_number)
+            }
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

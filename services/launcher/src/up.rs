@@ -46,7 +46,12 @@ pub struct Up {
 
 impl Up {
     /// Starts everything; ready when it returns.
-    pub async fn start(args: &UpArgs, folder: &Path, more: &[(String, String)], progress: &(dyn Fn(&str) + Send + Sync)) -> anyhow::Result<Self> {
+    pub async fn start(
+        args: &UpArgs,
+        folder: &Path,
+        more: &[(String, String)],
+        progress: &(dyn Fn(&str) + Send + Sync),
+    ) -> anyhow::Result<Self> {
         let mut overrides = listens(Ports::from(args.port.unwrap_or(PORT))?);
         // At a terminal a person reads what goes wrong; `ops.log` and the environment decide otherwise.
         if std::env::var_os("MADOGUCHI__OPS__LOG").is_none() {
@@ -95,7 +100,9 @@ impl Up {
 }
 
 async fn addresses(services: &Services, place: &Place) -> anyhow::Result<Addresses> {
-    let http = |name: &str| services.address(name).map(|a| format!("http://{a}")).with_context(|| format!("`{name}` has no listener"));
+    let http = |name: &str| {
+        services.address(name).map(|a| format!("http://{a}")).with_context(|| format!("`{name}` has no listener"))
+    };
     let console = http("console")?;
     let db = services.runtime.db("console").await?;
     let console_sign_in = console::first_sign_in_link(&db, &console, &services.runtime.clock()).await?;

@@ -59,15 +59,7 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     settings.check()?;
     let token = Service::OptOut.token();
     let keys = rt.keys_dir().to_owned();
-    let master = FileMasterKey::load_or_create(&keys.join("master.key")).context("`house.keys_dir`")?;
-    let vault = Vault::connect(&rt.keys_url(token)?, token, Arc::new(master), Limits::default())
-        .await
-        .context("`house.keys_url`: opening the key database of opt-out-propagation")?;
-    let looked_at = vault.clone();
-    rt.health().add("optout: key database", move || {
-        let vault = looked_at.clone();
-        async move { vault.check().await.map_err(|e| e.to_string()) }
-    });
+    let vault = vault(&rt, token).await?;
     let service_key = ServiceKey::load_or_create(&keys, token).context("`house.keys_dir`")?;
     let index = BlindIndex::load_or_create(&keys, token).context("`house.keys_dir`")?;
     let webhook_keys = WebhookKeys::load_or_create(&keys).context("`house.keys_dir`")?;
@@ -125,4 +117,18 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     bus.run(Arc::new(react), vec![Arc::new(entries), Arc::new(instructions), Arc::new(changes), Arc::new(refusals)])
         .await?;
     Ok(Started { listens: vec![("partner", address)] })
+}
+
+/// The keys of this service, and their readiness check.
+async fn vault(rt: &Runtime, token: &str) -> anyhow::Result<Vault> {
+    let master = FileMasterKey::load_or_create(&rt.keys_dir().join("master.key")).context("`house.keys_dir`")?;
+    let vault = Vault::connect(&rt.keys_url(token)?, token, Arc::new(master), Limits::default())
+        .await
+        .context("`house.keys_url`: opening the key database of opt-out-propagation")?;
+    let looked_at = vault.clone();
+    rt.health().add("optout: key database", move || {
+        let vault = looked_at.clone();
+        async move { vault.check().await.map_err(|e| e.to_string()) }
+    });
+    Ok(vault)
 }

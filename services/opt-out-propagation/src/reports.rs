@@ -74,7 +74,13 @@ impl Reports {
     async fn trace_of(&self, bytes: &[u8]) -> Option<String> {
         let report: Report = serde_json::from_slice(&report::parse(bytes).ok()?.payload.0).ok()?;
         let issued = "select convert_from(body, 'UTF8')::json ->> 'traceparent' from outbox where machine = $1 order by seq limit 1";
-        sqlx::query_scalar(issued).bind(report.instruction.0).fetch_optional(self.bus.db().pool()).await.ok().flatten().flatten()
+        sqlx::query_scalar(issued)
+            .bind(report.instruction.0)
+            .fetch_optional(self.bus.db().pool())
+            .await
+            .ok()
+            .flatten()
+            .flatten()
     }
 
     async fn try_take(&self, bytes: &[u8], brought: Brought<'_>) -> Result<ReportAnswer, HandleError> {

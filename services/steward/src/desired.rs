@@ -5,7 +5,7 @@ use async_nats::jetstream::{
     consumer::{AckPolicy, DeliverPolicy, pull},
     stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
 };
-use contracts::{Service, recipient::BODY_MAX, envelope::ENVELOPE_MAX};
+use contracts::{Service, envelope::ENVELOPE_MAX, recipient::BODY_MAX};
 use std::{collections::HashMap, time::Duration};
 
 /// The metadata key under which streams and durables carry the epoch.

@@ -24,17 +24,23 @@ pub async fn check(db: &mut PgConnection) -> Result<i32, sqlx::Error> {
 }
 
 async fn look(db: &mut PgConnection) -> Result<i32, sqlx::Error> {
-    let (system, timeline): (i64, i32) =
-        sqlx::query_as("select (select system_identifier from pg_control_system()), (select timeline_id from pg_control_checkpoint())")
-            .fetch_one(&mut *db)
-            .await?;
+    let (system, timeline): (i64, i32) = sqlx::query_as(
+        "select (select system_identifier from pg_control_system()), (select timeline_id from pg_control_checkpoint())",
+    )
+    .fetch_one(&mut *db)
+    .await?;
     let last: Option<(i32, i64, i32)> =
-        sqlx::query_as("select number, system_identifier, timeline from house.epoch order by number desc limit 1").fetch_optional(&mut *db).await?;
+        sqlx::query_as("select number, system_identifier, timeline from house.epoch order by number desc limit 1")
+            .fetch_optional(&mut *db)
+            .await?;
     match last {
         Some((number, s, t)) if s == system && t == timeline => Ok(number),
         Some((number, ..)) => {
             open(db, number + 1, system, timeline, "another cluster or timeline").await?;
-            tracing::warn!(epoch = number + 1, "this database is not the one that last ran: a new epoch is opened, everything kept is asked again");
+            tracing::warn!(
+                epoch = number + 1,
+                "this database is not the one that last ran: a new epoch is opened, everything kept is asked again"
+            );
             Ok(number + 1)
         }
         None => {

@@ -36,7 +36,9 @@ pub fn of_service(service: Service) -> Permissions {
     for (verb, family) in EVERY_SERVICE {
         match family {
             Family::Bus => publish.extend(hearers.iter().map(|h| format!("req.{h}.{verb}"))),
-            Family::Console if service == Service::Console => publish.extend(Service::ALL.iter().map(|s| format!("req.{}.{verb}", s.token()))),
+            Family::Console if service == Service::Console => {
+                publish.extend(Service::ALL.iter().map(|s| format!("req.{}.{verb}", s.token())))
+            }
             Family::Console => {}
         }
     }

@@ -29,7 +29,8 @@ impl Secrets {
             let path = folder.join(part);
             fs::create_dir_all(&path).with_context(|| format!("making {}", path.display()))?;
         }
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).with_context(|| format!("closing {}", folder.display()))?;
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))
+            .with_context(|| format!("closing {}", folder.display()))?;
         Ok(Self(folder))
     }
     /// One file per role with its password.
@@ -116,7 +117,8 @@ impl Databases {
 
 /// `postgres://user:password@host:port/database?options` with another database.
 fn replace_database(url: &str, database: &str) -> anyhow::Result<String> {
-    let (scheme, rest) = url.split_once("://").context("`MADOGUCHI_POSTGRES_URL`: use postgres://user:password@host:port/database")?;
+    let (scheme, rest) =
+        url.split_once("://").context("`MADOGUCHI_POSTGRES_URL`: use postgres://user:password@host:port/database")?;
     let (before, options) = rest.split_once('?').map_or((rest, None), |(b, o)| (b, Some(o)));
     let host = before.split_once('/').map_or(before, |(host, _)| host);
     Ok(match options {
@@ -127,14 +129,17 @@ fn replace_database(url: &str, database: &str) -> anyhow::Result<String> {
 
 /// PostgreSQL 15 or newer; what it acknowledged it must keep.
 async fn refuse_unfit_server(db: &mut PgConnection, must_be_durable: bool) -> anyhow::Result<()> {
-    let version: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int").fetch_one(&mut *db).await?;
+    let version: i32 =
+        sqlx::query_scalar("select current_setting('server_version_num')::int").fetch_one(&mut *db).await?;
     if version < 150_000 {
         bail!("PostgreSQL {}.{} is too old: 15 or newer is needed", version / 10_000, version % 10_000);
     }
     for setting in ["fsync", "full_page_writes", "synchronous_commit"] {
         let value: String = sqlx::query_scalar("select current_setting($1)").bind(setting).fetch_one(&mut *db).await?;
         if must_be_durable && value == "off" {
-            bail!("PostgreSQL runs with `{setting} = off`: it would lose what it acknowledged. Set it to `on` in postgresql.conf.");
+            bail!(
+                "PostgreSQL runs with `{setting} = off`: it would lose what it acknowledged. Set it to `on` in postgresql.conf."
+            );
         }
     }
     Ok(())
@@ -163,11 +168,17 @@ pub async fn databases_apart(
     progress: &(dyn Fn(&str) + Send + Sync),
 ) -> anyhow::Result<i32> {
     let roles: Vec<&str> = schemas.iter().map(|s| s.name).chain([permissions::STEWARD]).collect();
-    for (url, database, roles) in [(at.admin_url.as_str(), &at.data, roles.as_slice()), (keys_admin_url, &at.keys, key_schemas)] {
-        let mut admin = PgConnection::connect(url).await.context("connecting to PostgreSQL as its administrator (`MADOGUCHI_POSTGRES_URL`)")?;
+    for (url, database, roles) in
+        [(at.admin_url.as_str(), &at.data, roles.as_slice()), (keys_admin_url, &at.keys, key_schemas)]
+    {
+        let mut admin = PgConnection::connect(url)
+            .await
+            .context("connecting to PostgreSQL as its administrator (`MADOGUCHI_POSTGRES_URL`)")?;
         refuse_unfit_server(&mut admin, must_be_durable).await?;
         for role in roles {
-            schema::role(&mut admin, role, &secrets.password(role)?).await.with_context(|| format!("making the role `{role}`"))?;
+            schema::role(&mut admin, role, &secrets.password(role)?)
+                .await
+                .with_context(|| format!("making the role `{role}`"))?;
         }
         make_database(&mut admin, database).await?;
         admin.close().await?;
@@ -199,8 +210,14 @@ pub async fn databases_apart(
 }
 
 async fn make_database(admin: &mut PgConnection, name: &str) -> anyhow::Result<()> {
-    anyhow::ensure!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'), "`{name}` is no database name");
-    let there: bool = sqlx::query_scalar("select exists (select 1 from pg_database where datname = $1)").bind(name).fetch_one(&mut *admin).await?;
+    anyhow::ensure!(
+        name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),
+        "`{name}` is no database name"
+    );
+    let there: bool = sqlx::query_scalar("select exists (select 1 from pg_database where datname = $1)")
+        .bind(name)
+        .fetch_one(&mut *admin)
+        .await?;
     if !there {
         let made = sqlx::raw_sql(AssertSqlSafe(format!("create database {name}"))).execute(&mut *admin).await;
         // 42P04: another process was faster.
@@ -219,12 +236,15 @@ async fn grants(db: &mut PgConnection, schemas: &[Schema<'_>], has_register: boo
     let database: String = sqlx::query_scalar("select current_database()").fetch_one(&mut *db).await?;
     let mut sql = String::new();
     for role in schemas.iter().map(|s| s.name).chain([permissions::STEWARD]) {
-        sql += &format!("grant connect on database {database} to {role}; grant usage on schema house to {role}; grant select on house.epoch to {role};");
+        sql += &format!(
+            "grant connect on database {database} to {role}; grant usage on schema house to {role}; grant select on house.epoch to {role};"
+        );
     }
     sql += "grant insert on house.epoch to steward;";
     if has_register {
         // All that the steward may see of the register: which recipients have an account.
-        sql += "grant usage on schema optout to steward; grant select (id, nats_account) on optout.recipient to steward;";
+        sql +=
+            "grant usage on schema optout to steward; grant select (id, nats_account) on optout.recipient to steward;";
     }
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(db).await.context("setting rights")?;
     Ok(())
@@ -232,7 +252,9 @@ async fn grants(db: &mut PgConnection, schemas: &[Schema<'_>], has_register: boo
 
 /// Checks an administrator's URL without connecting.
 pub fn parse_admin_url(url: &str) -> anyhow::Result<()> {
-    sqlx::postgres::PgConnectOptions::from_str(url).map(drop).context("`MADOGUCHI_POSTGRES_URL`: use postgres://user:password@host:port/database")
+    sqlx::postgres::PgConnectOptions::from_str(url)
+        .map(drop)
+        .context("`MADOGUCHI_POSTGRES_URL`: use postgres://user:password@host:port/database")
 }
 
 #[cfg(test)]
@@ -241,7 +263,11 @@ mod tests {
 
     #[test]
     fn urls_get_another_database_and_a_place_for_the_role() {
-        let at = Databases { admin_url: "postgres://boss:pw@127.0.0.1:5432/postgres?sslmode=disable".into(), data: "d".into(), keys: "k".into() };
+        let at = Databases {
+            admin_url: "postgres://boss:pw@127.0.0.1:5432/postgres?sslmode=disable".into(),
+            data: "d".into(),
+            keys: "k".into(),
+        };
         assert_eq!(at.admin("d").unwrap(), "postgres://boss:pw@127.0.0.1:5432/d?sslmode=disable");
         assert_eq!(at.template("k").unwrap(), "postgres://{role}@127.0.0.1:5432/k?sslmode=disable");
         assert!(replace_database("not a url", "d").is_err());

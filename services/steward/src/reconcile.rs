@@ -50,7 +50,19 @@ impl Steward {
         let desk = rt.nats("steward").await?;
         let context = jetstream::new(desk.clone());
         let monitor = rt.house().nats_monitor_url.clone();
-        Ok(Self { settings, house, clock: rt.clock(), db, desk, context, system, monitor, epoch, pushed: Mutex::default(), now: Notify::new() })
+        Ok(Self {
+            settings,
+            house,
+            clock: rt.clock(),
+            db,
+            desk,
+            context,
+            system,
+            monitor,
+            epoch,
+            pushed: Mutex::default(),
+            now: Notify::new(),
+        })
     }
 
     /// One comparison from beginning to end.
@@ -98,7 +110,10 @@ impl Steward {
             }
             Some(found) if found.metadata.get(desired::EPOCH) != wanted.metadata.get(desired::EPOCH) => {
                 // No message of the lost life may survive: it could be newer than what the database knows.
-                self.context.delete_stream(&name).await.with_context(|| format!("ending stream {name} of another epoch"))?;
+                self.context
+                    .delete_stream(&name)
+                    .await
+                    .with_context(|| format!("ending stream {name} of another epoch"))?;
                 self.context.create_stream(wanted).await.with_context(|| format!("making stream {name}"))?;
                 tracing::warn!(stream = name, epoch = self.epoch, "replaced the stream of another epoch");
                 Ok(true)
@@ -114,7 +129,12 @@ impl Steward {
 
     async fn durable(&self, stream: &str, wanted: pull::Config) -> anyhow::Result<bool> {
         let name = wanted.durable_name.clone().unwrap_or_default();
-        let found = self.context.get_consumer_from_stream::<pull::Config, _, _>(&name, stream).await.ok().map(|c| c.cached_info().config.clone());
+        let found = self
+            .context
+            .get_consumer_from_stream::<pull::Config, _, _>(&name, stream)
+            .await
+            .ok()
+            .map(|c| c.cached_info().config.clone());
         if let Some(found) = found
             && found.metadata.get(desired::EPOCH) == wanted.metadata.get(desired::EPOCH)
             && found.max_deliver == wanted.max_deliver
@@ -124,18 +144,22 @@ impl Steward {
         {
             return Ok(false);
         }
-        self.context.create_consumer_on_stream(wanted, stream).await.with_context(|| format!("making durable {name} on {stream}"))?;
+        self.context
+            .create_consumer_on_stream(wanted, stream)
+            .await
+            .with_context(|| format!("making durable {name} on {stream}"))?;
         tracing::info!(stream, durable = name, "made or mended a durable");
         Ok(true)
     }
 
     async fn recipients(&self) -> anyhow::Result<bool> {
-        let rows: Vec<(Uuid, Option<String>)> =
-            sqlx::query_as("select id, nats_account from optout.recipient where nats_account is not null order by id limit $1")
-                .bind(RECIPIENTS_MAX)
-                .fetch_all(self.db.pool())
-                .await
-                .context("reading the recipients")?;
+        let rows: Vec<(Uuid, Option<String>)> = sqlx::query_as(
+            "select id, nats_account from optout.recipient where nats_account is not null order by id limit $1",
+        )
+        .bind(RECIPIENTS_MAX)
+        .fetch_all(self.db.pool())
+        .await
+        .context("reading the recipients")?;
         let mut made = false;
         for (recipient, account) in rows {
             let derived = self.house.recipient_account(recipient);
@@ -166,13 +190,17 @@ impl Steward {
         stop.clone().spawn("steward", async move {
             let every = Duration::from_secs(this.settings.every_seconds.max(1));
             loop {
-                let stopping = tokio::select! { s = stop.pause(every) => s, () = this.now.notified() => stop.is_asked() };
+                let stopping =
+                    tokio::select! { s = stop.pause(every) => s, () = this.now.notified() => stop.is_asked() };
                 if stopping {
                     return;
                 }
                 if let Err(error) = this.pass().await {
                     telemetry::count("madoguchi.steward.failed", "pass");
-                    tracing::error!(error = format!("{error:#}"), "the steward could not mend everything; it tries again");
+                    tracing::error!(
+                        error = format!("{error:#}"),
+                        "the steward could not mend everything; it tries again"
+                    );
                 }
             }
         });
@@ -216,7 +244,9 @@ impl Steward {
 /// Pushes an account's JWT into the resolver of every server.
 async fn push(system: &async_nats::Client, jwt: &str) -> anyhow::Result<()> {
     let asked = system.request("$SYS.REQ.CLAIMS.UPDATE", jwt.to_owned().into());
-    let reply = tokio::time::timeout(Duration::from_secs(5), asked).await.context("the server does not answer account updates")??;
+    let reply = tokio::time::timeout(Duration::from_secs(5), asked)
+        .await
+        .context("the server does not answer account updates")??;
     let said: serde_json::Value = serde_json::from_slice(&reply.payload).unwrap_or_default();
     match said.get("error") {
         Some(error) => bail!("nats-server refused an account: {error}"),
@@ -236,6 +266,8 @@ fn differs(found: &stream::Config, wanted: &stream::Config) -> bool {
 }
 
 fn same_filters(many: &[String], one: &str, wanted: &pull::Config) -> bool {
-    let set = |many: &[String], one: &str| many.iter().cloned().chain((!one.is_empty()).then(|| one.to_owned())).collect::<HashSet<_>>();
+    let set = |many: &[String], one: &str| {
+        many.iter().cloned().chain((!one.is_empty()).then(|| one.to_owned())).collect::<HashSet<_>>()
+    };
     set(many, one) == set(&wanted.filter_subjects, &wanted.filter_subject)
 }

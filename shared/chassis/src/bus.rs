@@ -3,11 +3,13 @@
 use crate::{
     cause::Heard,
     clock::Clock,
-    consumer, db::Db,
+    consumer,
+    db::Db,
     home::{HandleError, Wakes},
     outcome::Reaction,
-    peers, relay, sealer, telemetry, worker,
+    peers, relay, sealer,
     stop::Stop,
+    telemetry, worker,
 };
 use async_trait::async_trait;
 use contracts::{Service, request::Request};
@@ -78,7 +80,15 @@ pub struct Bus {
 
 impl Bus {
     /// Puts the parts together; [`crate::runtime::Runtime::bus`] is the way to get one.
-    pub fn new(service: Service, db: Db, nats: async_nats::Client, clock: Clock, epoch: i32, settings: BusSettings, stop: Stop) -> Arc<Self> {
+    pub fn new(
+        service: Service,
+        db: Db,
+        nats: async_nats::Client,
+        clock: Clock,
+        epoch: i32,
+        settings: BusSettings,
+        stop: Stop,
+    ) -> Arc<Self> {
         Arc::new(Self { service, db, nats, clock, epoch, settings, stop, relay_wake: Arc::default() })
     }
     /// Whose it is.
@@ -127,7 +137,11 @@ impl Bus {
     }
 
     /// The same for a subject that is not in the table of requests (the verbs that every service answers).
-    pub async fn ask_at<Q: serde::Serialize, A: DeserializeOwned>(&self, subject: String, request: &Q) -> Result<A, AskError> {
+    pub async fn ask_at<Q: serde::Serialize, A: DeserializeOwned>(
+        &self,
+        subject: String,
+        request: &Q,
+    ) -> Result<A, AskError> {
         let reply = self.ask_raw(&subject, serde_json::to_vec(request).unwrap_or_default()).await?;
         serde_json::from_slice(&reply).map_err(|_| AskError::Garbled(subject))
     }
@@ -223,8 +237,11 @@ where
     Fut: Future<Output = Result<A, HandleError>>,
 {
     let Some(reply_to) = message.reply.clone() else { return };
-    let Ok(question) = (if message.payload.len() > REQUEST_MAX { Err(()) } else { serde_json::from_slice::<Q>(&message.payload).map_err(|_| ()) })
-    else {
+    let Ok(question) = (if message.payload.len() > REQUEST_MAX {
+        Err(())
+    } else {
+        serde_json::from_slice::<Q>(&message.payload).map_err(|_| ())
+    }) else {
         tracing::warn!(subject, bytes = message.payload.len(), "a request that does not decode");
         telemetry::count("madoguchi.answer.malformed", subject);
         let _ = nats.publish(reply_to, r#"{"result":"refused","reason":"malformed-request"}"#.into()).await;

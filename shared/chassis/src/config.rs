@@ -17,7 +17,8 @@ impl Settings {
     /// Defaults, then `file` where there is one, then the environment, then `overrides` (key, value), which the command
     /// line makes.
     pub fn load(file: Option<&Path>, overrides: &[(String, String)]) -> anyhow::Result<Self> {
-        let mut builder = config::Config::builder().add_source(config::File::from_str(DEFAULT, config::FileFormat::Toml));
+        let mut builder =
+            config::Config::builder().add_source(config::File::from_str(DEFAULT, config::FileFormat::Toml));
         if let Some(file) = file {
             builder = builder.add_source(config::File::from(file).format(config::FileFormat::Toml));
         }
@@ -32,6 +33,8 @@ impl Settings {
 
     /// One section; unknown keys, missing keys and wrong types are errors that name the key.
     pub fn section<T: DeserializeOwned>(&self, name: &str) -> anyhow::Result<T> {
-        self.0.get::<T>(name).with_context(|| format!("configuration section `[{name}]` (see infra/config/default.toml)"))
+        self.0
+            .get::<T>(name)
+            .with_context(|| format!("configuration section `[{name}]` (see infra/config/default.toml)"))
     }
 }

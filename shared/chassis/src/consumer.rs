@@ -3,10 +3,23 @@
 //! JetStream holds a message only until its inbox row is committed; then it is acknowledged twice over. Lanes spare us
 //! waiting on our own row locks; they promise no order.
 
-use crate::{bus::{Bus, Hears}, home::HandleError, inbox, outcome::Reaction, telemetry};
-use async_nats::jetstream::{self, AckKind, consumer::{Consumer, pull}};
+use crate::{
+    bus::{Bus, Hears},
+    home::HandleError,
+    inbox,
+    outcome::Reaction,
+    telemetry,
+};
+use async_nats::jetstream::{
+    self, AckKind,
+    consumer::{Consumer, pull},
+};
 use futures::StreamExt;
-use std::{hash::{DefaultHasher, Hash, Hasher}, sync::Arc, time::Duration};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
@@ -52,7 +65,13 @@ async fn look_up(bus: &Bus) -> Result<Consumer<pull::Config>, ()> {
 }
 
 async fn pull(bus: &Bus, consumer: Consumer<pull::Config>, lanes: &[mpsc::Sender<jetstream::Message>]) {
-    let stream = consumer.stream().max_messages_per_batch(BATCH).expires(Duration::from_secs(20)).heartbeat(Duration::from_secs(4)).messages().await;
+    let stream = consumer
+        .stream()
+        .max_messages_per_batch(BATCH)
+        .expires(Duration::from_secs(20))
+        .heartbeat(Duration::from_secs(4))
+        .messages()
+        .await;
     let Ok(mut messages) = stream else { return };
     let stop = bus.stopping();
     loop {
@@ -123,7 +142,11 @@ pub(crate) async fn hear_bytes(bus: &Arc<Bus>, hears: &Arc<dyn Hears>, bytes: &[
     let heard = match inbox::decode(bus.service(), bytes) {
         Ok(heard) => Arc::new(heard),
         Err(why) => {
-            tracing::error!(service = bus.service().token(), why = why.as_str(), "a message that cannot be read is parked");
+            tracing::error!(
+                service = bus.service().token(),
+                why = why.as_str(),
+                "a message that cannot be read is parked"
+            );
             return inbox::park_unreadable(bus.db(), bytes, &why).await;
         }
     };

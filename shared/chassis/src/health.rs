@@ -1,7 +1,12 @@
 //! Is the process alive, is it ready, and what does it count: the operations port.
 
 use crate::{http, stop::Stop, telemetry::Telemetry};
-use axum::{Json, Router, http::{StatusCode, header}, response::IntoResponse, routing::get};
+use axum::{
+    Json, Router,
+    http::{StatusCode, header},
+    response::IntoResponse,
+    routing::get,
+};
 use futures::future::BoxFuture;
 use serde::Serialize;
 use std::{
@@ -59,28 +64,36 @@ impl Health {
 }
 
 /// `/livez`, `/readyz`, `/metrics`. Returns the address.
-pub async fn serve(stop: &Stop, address: &str, health: Health, telemetry: Option<Telemetry>) -> anyhow::Result<std::net::SocketAddr> {
+pub async fn serve(
+    stop: &Stop,
+    address: &str,
+    health: Health,
+    telemetry: Option<Telemetry>,
+) -> anyhow::Result<std::net::SocketAddr> {
     let (listener, local) = http::listen(address, "ops.listen").await?;
-    let router = Router::new()
-        .route("/livez", get(|| async { "alive" }))
-        .route(
-            "/readyz",
-            get(move || {
-                let health = health.clone();
-                async move {
-                    let readiness = health.readiness().await;
-                    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-                    (status, Json(readiness))
-                }
-            }),
-        )
-        .route(
-            "/metrics",
-            get(move || {
-                let page = telemetry.as_ref().map(Telemetry::metrics_page).unwrap_or_default();
-                async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page).into_response() }
-            }),
-        );
+    let router =
+        Router::new()
+            .route("/livez", get(|| async { "alive" }))
+            .route(
+                "/readyz",
+                get(move || {
+                    let health = health.clone();
+                    async move {
+                        let readiness = health.readiness().await;
+                        let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+                        (status, Json(readiness))
+                    }
+                }),
+            )
+            .route(
+                "/metrics",
+                get(move || {
+                    let page = telemetry.as_ref().map(Telemetry::metrics_page).unwrap_or_default();
+                    async move {
+                        ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page).into_response()
+                    }
+                }),
+            );
     http::serve(stop, listener, http::limited(router, http::HttpLimits { body_max: 1024, timeout_seconds: 20 }));
     Ok(local)
 }

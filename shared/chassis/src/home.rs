@@ -134,13 +134,18 @@ impl<M: Machine> Home<M> {
     }
     /// Without a bus, for tests of `handle` itself.
     pub fn standing_alone(db: Db, clock: Clock, rows: Arc<dyn Rows<M>>, wake: Arc<Notify>) -> Self {
-        Self { inner: Arc::new(Inner { db, clock, sql: Statements::of(M::KIND), rows, wake, sleepless: Mutex::default() }) }
+        Self {
+            inner: Arc::new(Inner { db, clock, sql: Statements::of(M::KIND), rows, wake, sleepless: Mutex::default() }),
+        }
     }
 
     /// Feeds one input to one machine. See the module's text.
     pub async fn handle(&self, id: Uuid, cause: Cause, input: M::Input) -> Result<Outcome<M>, HandleError> {
         let this = self.clone();
-        let task = tokio::spawn(tracing::Instrument::in_current_span(async move { this.decide_and_write(id, cause, input).await }));
+        let task =
+            tokio::spawn(tracing::Instrument::in_current_span(
+                async move { this.decide_and_write(id, cause, input).await },
+            ));
         task.await.unwrap_or(Err(HandleError::Db(DbError::Panicked)))
     }
 
@@ -163,7 +168,13 @@ impl<M: Machine> Home<M> {
     }
 
     /// `None`: another writer was first, decide again.
-    async fn attempt(&self, id: Uuid, cause: &Cause, input: &M::Input, trace: Option<TraceParent>) -> Result<Option<Outcome<M>>, HandleError> {
+    async fn attempt(
+        &self,
+        id: Uuid,
+        cause: &Cause,
+        input: &M::Input,
+        trace: Option<TraceParent>,
+    ) -> Result<Option<Outcome<M>>, HandleError> {
         #[allow(clippy::disallowed_methods)] // `handle` runs this in a task of its own
         let mut tx = self.inner.db.pool().begin().await?;
         let lock = self.inner.sql.lock(&mut tx, id, cause).await?;
@@ -175,7 +186,9 @@ impl<M: Machine> Home<M> {
         let verdict = if lock.blocked { None } else { Some(M::decide(&state, input)) };
         let written = match verdict {
             None => Written::waiting("behind", "behind-a-parked-message"),
-            Some(Verdict::Events(events)) => return self.write_step(tx, id, cause, &lock, state, events, now, trace).await,
+            Some(Verdict::Events(events)) => {
+                return self.write_step(tx, id, cause, &lock, state, events, now, trace).await;
+            }
             Some(Verdict::Already) => Written::heard(reply_bytes::<M>(id, &state, cause)),
             Some(Verdict::TooEarly) if cause.is_message() => Written::too_early(&lock),
             Some(Verdict::Refused(why)) if cause.is_message() => Written::waiting("parked", why.into().as_str()),
@@ -225,7 +238,11 @@ impl<M: Machine> Home<M> {
             // A wake-up that does not move the next one would be fed for ever. Compared with what it was, not with the
             // clock: a machine that slept (a suspended host) may have several wake-ups behind it.
             let (was, is) = (M::wake(&before), M::wake(&after));
-            assert!(is.is_none_or(|is| is > now || was.is_none_or(|was| is > was)), "{}: wake_at must move after ClockReached", M::KIND);
+            assert!(
+                is.is_none_or(|is| is > now || was.is_none_or(|was| is > was)),
+                "{}: wake_at must move after ClockReached",
+                M::KIND
+            );
         }
         let version = written.version;
         let (told, put) = self.inner.sql.write(&mut tx, id, cause, &written, lock.version).await?;
@@ -253,7 +270,8 @@ impl<M: Machine> Home<M> {
         match self.inner.sql.read(self.inner.db.pool(), id).await? {
             None => Ok(None),
             Some((version, state)) => {
-                let state = serde_json::from_value(state).map_err(|_| HandleError::Stored { kind: M::KIND, version })?;
+                let state =
+                    serde_json::from_value(state).map_err(|_| HandleError::Stored { kind: M::KIND, version })?;
                 Ok(Some((version, state)))
             }
         }
@@ -323,8 +341,10 @@ fn write_down<M: Machine>(
 
 /// The stored answer to a person, so that the same token again gets the same reply.
 fn reply_bytes<M: Machine>(id: Uuid, state: &M::State, cause: &Cause) -> Option<Vec<u8>> {
-    matches!(cause, Cause::Person(_))
-        .then(|| serde_json::to_vec(&StaffReply::Done { machine: id, status: M::status(state), figures: vec![] }).unwrap_or_default())
+    matches!(cause, Cause::Person(_)).then(|| {
+        serde_json::to_vec(&StaffReply::Done { machine: id, status: M::status(state), figures: vec![] })
+            .unwrap_or_default()
+    })
 }
 
 /// A home whose machines want to be woken.

@@ -33,7 +33,13 @@ pub struct Problem {
 impl Problem {
     /// A problem of a given kind: a kebab-case word.
     pub fn new(status: StatusCode, word: &str, title: &str) -> Self {
-        Self { kind: format!("urn:madoguchi:problem:{word}"), title: title.into(), status: status.as_u16(), detail: None, more: Map::new() }
+        Self {
+            kind: format!("urn:madoguchi:problem:{word}"),
+            title: title.into(),
+            status: status.as_u16(),
+            detail: None,
+            more: Map::new(),
+        }
     }
     /// Adds what is wrong here and how to mend it.
     pub fn detail(mut self, text: impl Into<String>) -> Self {
@@ -88,14 +94,17 @@ pub fn limited(router: Router, limits: HttpLimits) -> Router {
                 .into_response()
         }))
         .layer(RequestBodyLimitLayer::new(limits.body_max))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, Duration::from_secs(limits.timeout_seconds)))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            Duration::from_secs(limits.timeout_seconds),
+        ))
 }
 
 /// Binds `address` (`host:port`, port 0 for a free one).
 pub async fn listen(address: &str, setting: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|e| anyhow::anyhow!("`{setting}`: cannot listen on {address}: {e}. Choose another port, or 0 for a free one."))?;
+    let listener = TcpListener::bind(address).await.map_err(|e| {
+        anyhow::anyhow!("`{setting}`: cannot listen on {address}: {e}. Choose another port, or 0 for a free one.")
+    })?;
     let local = listener.local_addr()?;
     Ok((listener, local))
 }
@@ -106,7 +115,9 @@ pub fn serve(stop: &Stop, listener: TcpListener, router: Router) {
     stop.spawn("http", async move {
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         let until = asked.clone();
-        if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(async move { until.asked().await }).await {
+        if let Err(error) =
+            axum::serve(listener, service).with_graceful_shutdown(async move { until.asked().await }).await
+        {
             tracing::error!(%error, "an HTTP face ended");
             asked.ask();
         }

@@ -1,6 +1,12 @@
 //! Inbox rows that `handle` does not write: what is ignored, unreadable, or waits for a neighbour.
 
-use crate::{bus::BusSettings, cause::Heard, db::{Db, DbError}, home::HandleError, telemetry};
+use crate::{
+    bus::BusSettings,
+    cause::Heard,
+    db::{Db, DbError},
+    home::HandleError,
+    telemetry,
+};
 use contracts::{Code, Envelope, EnvelopeError, Service, Uuid};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
@@ -60,7 +66,12 @@ pub fn uuid_of(hash: &[u8]) -> Uuid {
 }
 
 /// Writes the row of a heard message in a given state; one that is done with is left alone.
-pub(crate) async fn note(db: &Db, heard: &Arc<Heard>, state: &'static str, why: Option<&Code>) -> Result<(), HandleError> {
+pub(crate) async fn note(
+    db: &Db,
+    heard: &Arc<Heard>,
+    state: &'static str,
+    why: Option<&Code>,
+) -> Result<(), HandleError> {
     if state == "parked" {
         telemetry::count("madoguchi.parked", why.map_or("", |w| w.as_str()));
     }
@@ -91,7 +102,13 @@ pub(crate) async fn panicked(db: &Db, heard: &Arc<Heard>) -> Result<(), HandleEr
     Ok(())
 }
 
-async fn put(db: &Db, heard: &Arc<Heard>, state: &'static str, note: Option<String>, due_in: f64) -> Result<(), HandleError> {
+async fn put(
+    db: &Db,
+    heard: &Arc<Heard>,
+    state: &'static str,
+    note: Option<String>,
+    due_in: f64,
+) -> Result<(), HandleError> {
     let heard = heard.clone();
     db.write(move |tx| Box::pin(async move { insert(tx, &heard, state, note.as_deref(), due_in).await })).await?;
     Ok(())
@@ -99,7 +116,13 @@ async fn put(db: &Db, heard: &Arc<Heard>, state: &'static str, note: Option<Stri
 
 /// The inbox row itself, for a projection that writes it in its own transaction. How many rows were told: 0 means that
 /// it was done with before.
-pub async fn insert(tx: &mut PgConnection, heard: &Heard, state: &'static str, note: Option<&str>, due_in: f64) -> Result<(), DbError> {
+pub async fn insert(
+    tx: &mut PgConnection,
+    heard: &Heard,
+    state: &'static str,
+    note: Option<&str>,
+    due_in: f64,
+) -> Result<(), DbError> {
     // Backoff of a row that waits already is the worker's business: it pushed `due_at` forward when it claimed it.
     sqlx::query(
         "insert into inbox (id, lane, source, seq, body, state, due_at, note) values ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7), $8)

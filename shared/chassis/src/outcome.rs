@@ -39,7 +39,9 @@ impl<M: Machine> Outcome<M> {
     /// The answer to a member of staff.
     pub fn reply(&self, id: Uuid) -> StaffReply {
         match self {
-            Self::Done { state, .. } | Self::Already { state } => StaffReply::Done { machine: id, status: M::status(state), figures: vec![] },
+            Self::Done { state, .. } | Self::Already { state } => {
+                StaffReply::Done { machine: id, status: M::status(state), figures: vec![] }
+            }
             Self::Seen { answer } => answer
                 .as_deref()
                 .and_then(|a| serde_json::from_slice(a).ok())

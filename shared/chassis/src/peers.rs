@@ -5,7 +5,10 @@ use crate::{bus::Bus, consumer::STREAM, db::DbError, home::HandleError};
 use async_nats::jetstream::{self, consumer::pull};
 use contracts::{
     Code, MessageId, Timestamp, Uuid,
-    request::{Heard, HeardReply, History, HistoryReply, HistoryRow, Parked, ParkedChoice, ParkedReply, ParkedRow, StaffCommand, StaffReply, Told, ToldReply},
+    request::{
+        Heard, HeardReply, History, HistoryReply, HistoryRow, Parked, ParkedChoice, ParkedReply, ParkedRow,
+        StaffCommand, StaffReply, Told, ToldReply,
+    },
 };
 use sqlx::PgConnection;
 use std::sync::Arc;
@@ -30,12 +33,19 @@ pub(crate) fn answer(bus: &Arc<Bus>) {
 async fn heard(bus: Arc<Bus>, q: Heard) -> Result<HeardReply, HandleError> {
     let ids: Vec<Uuid> = q.ids.iter().chain(&q.probe).take(264).map(|id| id.0).collect();
     // From the primary, and nothing but committed rows: one statement.
-    let have: Vec<Uuid> = sqlx::query_scalar("select id from inbox where id = any ($1)").bind(&ids).fetch_all(bus.db().pool()).await?;
-    let newest: Option<Uuid> = sqlx::query_scalar("select id from inbox where source = $1 and body is not null order by id desc limit 1")
-        .bind(q.from.as_str())
-        .fetch_optional(bus.db().pool())
-        .await?;
-    Ok(HeardReply { have: have.into_iter().map(MessageId).collect(), newest: newest.map(MessageId), idle: is_idle(&bus).await, epoch: bus.epoch() })
+    let have: Vec<Uuid> =
+        sqlx::query_scalar("select id from inbox where id = any ($1)").bind(&ids).fetch_all(bus.db().pool()).await?;
+    let newest: Option<Uuid> =
+        sqlx::query_scalar("select id from inbox where source = $1 and body is not null order by id desc limit 1")
+            .bind(q.from.as_str())
+            .fetch_optional(bus.db().pool())
+            .await?;
+    Ok(HeardReply {
+        have: have.into_iter().map(MessageId).collect(),
+        newest: newest.map(MessageId),
+        idle: is_idle(&bus).await,
+        epoch: bus.epoch(),
+    })
 }
 
 /// Nothing waits for this service in JetStream and none of it is in work, or it has no durable at all. What is in work will
@@ -51,22 +61,27 @@ async fn is_idle(bus: &Bus) -> bool {
 
 async fn told(bus: Arc<Bus>, q: Told) -> Result<ToldReply, HandleError> {
     let after = q.after.map_or(Uuid::nil(), |id| id.0);
-    let rows: Vec<(Uuid, Uuid)> =
-        sqlx::query_as("select id, lane from inbox where source = $1 and body is not null and id > $2 order by id limit 256")
-            .bind(q.from.as_str())
-            .bind(after)
-            .fetch_all(bus.db().pool())
-            .await?;
+    let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
+        "select id, lane from inbox where source = $1 and body is not null and id > $2 order by id limit 256",
+    )
+    .bind(q.from.as_str())
+    .bind(after)
+    .fetch_all(bus.db().pool())
+    .await?;
     Ok(ToldReply { heard: rows.into_iter().map(|(id, lane)| (MessageId(id), lane)).collect() })
 }
 
 async fn history(bus: Arc<Bus>, q: History) -> Result<HistoryReply, HandleError> {
     type Row = (i64, jiff_sqlx::Timestamp, Uuid, serde_json::Value);
-    let rows: Vec<Row> = sqlx::query_as("select version, at, cause, event from history where machine = $1 order by version limit 1000")
-        .bind(q.machine)
-        .fetch_all(bus.db().pool())
-        .await?;
-    let rows = rows.into_iter().map(|(version, at, cause, event)| HistoryRow { version, at: at.to_jiff(), cause, event }).collect();
+    let rows: Vec<Row> =
+        sqlx::query_as("select version, at, cause, event from history where machine = $1 order by version limit 1000")
+            .bind(q.machine)
+            .fetch_all(bus.db().pool())
+            .await?;
+    let rows = rows
+        .into_iter()
+        .map(|(version, at, cause, event)| HistoryRow { version, at: at.to_jiff(), cause, event })
+        .collect();
     Ok(HistoryReply { rows })
 }
 
@@ -122,19 +137,33 @@ async fn choose(bus: Arc<Bus>, command: StaffCommand<ParkedChoice>, retry: bool)
         })
         .await?;
     Ok(match moved {
-        Some(lane) => StaffReply::Done { machine: lane, status: Code::of(if retry { "retried" } else { "dropped" }), figures: vec![] },
-        None => StaffReply::Refused { reason: Code::of(if retry { "nothing-to-retry" } else { "not-parked" }), at: None },
+        Some(lane) => StaffReply::Done {
+            machine: lane,
+            status: Code::of(if retry { "retried" } else { "dropped" }),
+            figures: vec![],
+        },
+        None => {
+            StaffReply::Refused { reason: Code::of(if retry { "nothing-to-retry" } else { "not-parked" }), at: None }
+        }
     })
 }
 
 /// Keeps why a member of staff did something: sealed bytes as they came, under the cause of what follows.
-pub async fn keep_reason(tx: &mut PgConnection, cause: Uuid, staff: Uuid, sealed: &[u8], at: Timestamp) -> Result<(), DbError> {
-    sqlx::query("insert into staff_reason (cause, staff, sealed, at) values ($1, $2, $3, $4) on conflict (cause) do nothing")
-        .bind(cause)
-        .bind(staff)
-        .bind(sealed)
-        .bind(jiff_sqlx::ToSqlx::to_sqlx(at))
-        .execute(tx)
-        .await?;
+pub async fn keep_reason(
+    tx: &mut PgConnection,
+    cause: Uuid,
+    staff: Uuid,
+    sealed: &[u8],
+    at: Timestamp,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "insert into staff_reason (cause, staff, sealed, at) values ($1, $2, $3, $4) on conflict (cause) do nothing",
+    )
+    .bind(cause)
+    .bind(staff)
+    .bind(sealed)
+    .bind(jiff_sqlx::ToSqlx::to_sqlx(at))
+    .execute(tx)
+    .await?;
     Ok(())
 }

@@ -79,14 +79,20 @@ pub fn findings(register: &Register, uses: &[Use], today: Date) -> Vec<String> {
             continue;
         };
         if p.country != "JP" && p.basis_abroad.is_empty() {
-            wrong.push(format!("`{setting}`: {host} is in {} without a basis; enter `basis_abroad` (APPI art. 28(1))", p.country));
+            wrong.push(format!(
+                "`{setting}`: {host} is in {} without a basis; enter `basis_abroad` (APPI art. 28(1))",
+                p.country
+            ));
         }
         if u.medical_content && !p.certified && p.sealed_bytes_allowed_by.is_empty() {
             wrong.push(format!("`{setting}`: {host} is no certified contractor; medical content may not lie there, and `sealed_bytes_allowed_by` is empty (Act art. 24(1))"));
         }
         let age = p.checked_on.until(today).map_or(i32::MAX, |s| s.get_days());
         if age > CHECK_DAYS {
-            wrong.push(format!("`{setting}`: {host} was last checked on {}; check it and enter the day (APPI art. 25)", p.checked_on));
+            wrong.push(format!(
+                "`{setting}`: {host} was last checked on {}; check it and enter the day (APPI art. 25)",
+                p.checked_on
+            ));
         }
     }
     wrong
@@ -117,31 +123,51 @@ mod tests {
     #[test]
     fn a_mail_host_without_entry_is_named() {
         let found = findings(&Register::default(), &[mail("smtps://u:p@mail.example:465")], TODAY);
-        assert!(found.len() == 1 && found[0].contains("mail.example") && found[0].contains("notification.smtp_url"), "{found:?}");
-        assert!(findings(&Register { entry: vec![entry("mail.example")] }, &[mail("smtps://u:p@mail.example:465")], TODAY).is_empty());
+        assert!(
+            found.len() == 1 && found[0].contains("mail.example") && found[0].contains("notification.smtp_url"),
+            "{found:?}"
+        );
+        assert!(
+            findings(&Register { entry: vec![entry("mail.example")] }, &[mail("smtps://u:p@mail.example:465")], TODAY)
+                .is_empty()
+        );
     }
 
     #[test]
     fn one_abroad_needs_a_basis() {
         let mut abroad = entry("mail.example");
         abroad.country = "US".into();
-        assert!(findings(&Register { entry: vec![abroad.clone()] }, &[mail("mail.example:25")], TODAY)[0].contains("art. 28"));
+        assert!(
+            findings(&Register { entry: vec![abroad.clone()] }, &[mail("mail.example:25")], TODAY)[0]
+                .contains("art. 28")
+        );
         abroad.basis_abroad = "equivalent set-up 2026-3".into();
         assert!(findings(&Register { entry: vec![abroad] }, &[mail("mail.example:25")], TODAY).is_empty());
     }
 
     #[test]
     fn medical_content_goes_to_certified_contractors_or_sealed_and_answered_for() {
-        let store = Use { setting: "house.objects_dir", address: "s3://store.example/bucket".into(), medical_content: true };
+        let store =
+            Use { setting: "house.objects_dir", address: "s3://store.example/bucket".into(), medical_content: true };
         let mut p = entry("store.example");
-        assert!(findings(&Register { entry: vec![p.clone()] }, std::slice::from_ref(&store), TODAY)[0].contains("no certified contractor"));
+        assert!(
+            findings(&Register { entry: vec![p.clone()] }, std::slice::from_ref(&store), TODAY)[0]
+                .contains("no certified contractor")
+        );
         p.sealed_bytes_allowed_by = "information security officer, 2026-10-01".into();
         assert!(findings(&Register { entry: vec![p] }, &[store], TODAY).is_empty());
     }
 
     #[test]
     fn this_machine_needs_no_entry_and_a_stale_check_is_found() {
-        assert!(findings(&Register::default(), &[mail("smtp://127.0.0.1:2525"), mail(""), mail("nats://[::1]:4222")], TODAY).is_empty());
+        assert!(
+            findings(
+                &Register::default(),
+                &[mail("smtp://127.0.0.1:2525"), mail(""), mail("nats://[::1]:4222")],
+                TODAY
+            )
+            .is_empty()
+        );
         let mut old = entry("mail.example");
         old.checked_on = date(2024, 1, 1);
         assert!(findings(&Register { entry: vec![old] }, &[mail("mail.example")], TODAY)[0].contains("last checked"));

@@ -6,7 +6,12 @@
 
 use crate::{bus::Bus, telemetry};
 use async_nats::{HeaderMap, jetstream};
-use contracts::{Code, MessageId, Uuid, envelope::CONTENT_TYPE, flow::said_by, request::{Heard, HeardReply, Told, ToldReply}};
+use contracts::{
+    Code, MessageId, Uuid,
+    envelope::CONTENT_TYPE,
+    flow::said_by,
+    request::{Heard, HeardReply, Told, ToldReply},
+};
 use futures::{StreamExt, stream};
 use sqlx::{Connection, Executor, PgConnection};
 use std::{
@@ -29,7 +34,8 @@ type Row = (Uuid, String, Vec<u8>, Vec<String>, i32);
 
 pub(crate) async fn start(bus: &Arc<Bus>) -> Result<(), sqlx::Error> {
     // Before anything new is said: what a hearer knows from us beyond this was said in a life that this database lost.
-    let horizon: Option<Uuid> = sqlx::query_scalar("select id from outbox order by id desc limit 1").fetch_optional(bus.db().pool()).await?;
+    let horizon: Option<Uuid> =
+        sqlx::query_scalar("select id from outbox order by id desc limit 1").fetch_optional(bus.db().pool()).await?;
     let hearers = said_by(bus.service()).flat_map(|e| e.hearers).filter(|h| **h != bus.service());
     let unchecked = hearers.map(|h| h.token().to_owned()).collect();
     let greeted = Arc::new(Mutex::new(BTreeSet::new()));
@@ -124,7 +130,8 @@ impl Relay {
 
     async fn db(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
         if self.connection.is_none() {
-            let mut connection = self.bus.db().own_connection().await.map_err(|e| sqlx::Error::Protocol(e.to_string()))?;
+            let mut connection =
+                self.bus.db().own_connection().await.map_err(|e| sqlx::Error::Protocol(e.to_string()))?;
             // A lost claim or confirmation is asked for again: no need to wait for the disk.
             connection.execute("set synchronous_commit = off").await?;
             self.connection = Some(connection);
@@ -181,7 +188,9 @@ impl Relay {
             probe: probe.iter().map(|id| MessageId(*id)).collect(),
         };
         // No answer: its durable holds the backlog; the rows come due again.
-        let Ok(reply) = self.bus.ask_at::<_, HeardReply>(format!("req.{hearer}.heard"), &question).await else { return Ok(()) };
+        let Ok(reply) = self.bus.ask_at::<_, HeardReply>(format!("req.{hearer}.heard"), &question).await else {
+            return Ok(());
+        };
         let have: Vec<Uuid> = reply.have.iter().map(|id| id.0).collect();
         let forgot = probe.iter().any(|p| !have.contains(p));
         let epoch = self.epoch_of(hearer).await?;
@@ -193,7 +202,11 @@ impl Relay {
             self.keep_epoch(hearer, reply.epoch).await?;
         }
         self.close(hearer, &have).await?;
-        let missing: Vec<&Row> = rows.iter().copied().filter(|r| !have.contains(&r.0) && (reply.idle || r.4 >= 8 && (r.4 as u32).is_power_of_two())).collect();
+        let missing: Vec<&Row> = rows
+            .iter()
+            .copied()
+            .filter(|r| !have.contains(&r.0) && (reply.idle || r.4 >= 8 && (r.4 as u32).is_power_of_two()))
+            .collect();
         if !missing.is_empty() {
             telemetry::add("madoguchi.relay.said_again", missing.len() as u64, hearer);
             self.say(&missing).await;
@@ -224,11 +237,12 @@ impl Relay {
 
     async fn probes_of(&mut self, hearer: &str) -> Result<Vec<Uuid>, sqlx::Error> {
         if !self.probes.contains_key(hearer) {
-            let known: Vec<Uuid> =
-                sqlx::query_scalar("select id from outbox where $1 = any (hearers) and not $1 = any (unheard) order by id desc limit 8")
-                    .bind(hearer)
-                    .fetch_all(self.db().await?)
-                    .await?;
+            let known: Vec<Uuid> = sqlx::query_scalar(
+                "select id from outbox where $1 = any (hearers) and not $1 = any (unheard) order by id desc limit 8",
+            )
+            .bind(hearer)
+            .fetch_all(self.db().await?)
+            .await?;
             self.probes.insert(hearer.to_owned(), known.into());
         }
         // The ids carry their time (UUID version 7).
@@ -238,7 +252,10 @@ impl Relay {
     }
 
     async fn epoch_of(&mut self, hearer: &str) -> Result<Option<i32>, sqlx::Error> {
-        sqlx::query_scalar("select epoch from peer where hearer = $1").bind(hearer).fetch_optional(self.db().await?).await
+        sqlx::query_scalar("select epoch from peer where hearer = $1")
+            .bind(hearer)
+            .fetch_optional(self.db().await?)
+            .await
     }
 
     async fn keep_epoch(&mut self, hearer: &str, epoch: i32) -> Result<(), sqlx::Error> {
@@ -252,7 +269,11 @@ impl Relay {
 
     /// The hearer has lost rows: everything that it ever confirmed is open again.
     async fn reopen(&mut self, hearer: &str) -> Result<(), sqlx::Error> {
-        tracing::warn!(hearer, service = self.bus.service().token(), "the hearer has lost rows; all it confirmed is asked again");
+        tracing::warn!(
+            hearer,
+            service = self.bus.service().token(),
+            "the hearer has lost rows; all it confirmed is asked again"
+        );
         telemetry::count("madoguchi.relay.reopened", hearer);
         sqlx::query(
             "update outbox set unheard = array_append(unheard, $1), tries = 1, next_at = now()
@@ -286,7 +307,10 @@ impl Relay {
     }
 
     async fn is_mine(&mut self, id: Uuid) -> Result<bool, sqlx::Error> {
-        sqlx::query_scalar("select exists (select 1 from outbox where id = $1)").bind(id).fetch_one(self.db().await?).await
+        sqlx::query_scalar("select exists (select 1 from outbox where id = $1)")
+            .bind(id)
+            .fetch_one(self.db().await?)
+            .await
     }
 
     /// I have lost rows (an older backup): what the hearer heard from me after `after` and I do not know becomes a parked
@@ -295,7 +319,9 @@ impl Relay {
         let mut after = after.map(MessageId);
         loop {
             let question = Told { from: self.me(), after };
-            let Ok(reply) = self.bus.ask_at::<_, ToldReply>(format!("req.{hearer}.told"), &question).await else { return Ok(false) };
+            let Ok(reply) = self.bus.ask_at::<_, ToldReply>(format!("req.{hearer}.told"), &question).await else {
+                return Ok(false);
+            };
             let Some((last, _)) = reply.heard.last() else { return Ok(true) };
             after = Some(*last);
             let (ids, lanes): (Vec<Uuid>, Vec<Uuid>) = reply.heard.iter().map(|(id, lane)| (id.0, *lane)).unzip();
@@ -311,7 +337,12 @@ impl Relay {
             .fetch_all(&mut *tx)
             .await?;
             if !lost.is_empty() {
-                tracing::error!(hearer, service, rows = lost.len(), "this service has lost rows that were heard; they are parked for a person");
+                tracing::error!(
+                    hearer,
+                    service,
+                    rows = lost.len(),
+                    "this service has lost rows that were heard; they are parked for a person"
+                );
             }
             for (id, lane) in lost {
                 let row = Uuid::new_v5(&id, b"lost row of mine");
@@ -365,4 +396,3 @@ async fn listen_for_hello(bus: Arc<Bus>, greeted: Arc<Mutex<BTreeSet<String>>>) 
         }
     }
 }
-

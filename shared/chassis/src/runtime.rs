@@ -84,7 +84,8 @@ impl Runtime {
     }
     /// The sealed files.
     pub fn objects(&self) -> anyhow::Result<Objects> {
-        Objects::open(&self.house.objects_dir).with_context(|| format!("`house.objects_dir`: {}", self.house.objects_dir.display()))
+        Objects::open(&self.house.objects_dir)
+            .with_context(|| format!("`house.objects_dir`: {}", self.house.objects_dir.display()))
     }
     /// The database as a role sees it.
     pub fn database_url(&self, role: &str) -> anyhow::Result<String> {
@@ -97,13 +98,17 @@ impl Runtime {
 
     fn url(&self, setting: &str, template: &str, role: &str) -> anyhow::Result<String> {
         let url = template.replace("{role}", role);
-        anyhow::ensure!(!url.is_empty(), "`{setting}` is not set: give the PostgreSQL address, with {{role}} where the role goes");
+        anyhow::ensure!(
+            !url.is_empty(),
+            "`{setting}` is not set: give the PostgreSQL address, with {{role}} where the role goes"
+        );
         if self.house.password_dir.as_os_str().is_empty() {
             return Ok(url);
         }
         let file = self.house.password_dir.join(role);
-        let password = std::fs::read_to_string(&file)
-            .with_context(|| format!("`house.password_dir`: cannot read {}; run `madoguchi migrate` first", file.display()))?;
+        let password = std::fs::read_to_string(&file).with_context(|| {
+            format!("`house.password_dir`: cannot read {}; run `madoguchi migrate` first", file.display())
+        })?;
         Ok(url.replacen(&format!("{role}@"), &format!("{role}:{}@", password.trim()), 1))
     }
 
@@ -115,7 +120,13 @@ impl Runtime {
         let pool = db.pool().clone();
         self.health.add(format!("{role}: database"), move || {
             let pool = pool.clone();
-            async move { sqlx::query("select 1").execute(&pool).await.map(drop).map_err(|e| format!("PostgreSQL does not answer: {e}")) }
+            async move {
+                sqlx::query("select 1")
+                    .execute(&pool)
+                    .await
+                    .map(drop)
+                    .map_err(|e| format!("PostgreSQL does not answer: {e}"))
+            }
         });
         Ok(db)
     }

@@ -60,9 +60,12 @@ pub async fn role(admin: &mut PgConnection, name: &str, password: &str) -> Resul
 /// Makes the schema, applies the migrations that are missing, makes the machines' tables and sets the rights.
 pub async fn migrate(url: &str, schema: &Schema<'_>) -> Result<(), SchemaError> {
     let name = word(schema.name)?;
-    let options = sqlx::postgres::PgConnectOptions::from_str(url)?.options([("search_path", name), ("client_min_messages", "warning")]);
+    let options = sqlx::postgres::PgConnectOptions::from_str(url)?
+        .options([("search_path", name), ("client_min_messages", "warning")]);
     let mut db = PgConnection::connect_with(&options).await?;
-    let sql = format!("create schema if not exists {name}; revoke all on schema {name} from public; grant usage on schema {name} to {name}");
+    let sql = format!(
+        "create schema if not exists {name}; revoke all on schema {name} from public; grant usage on schema {name} to {name}"
+    );
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut db).await?;
     let bus = if schema.bus || !schema.machines.is_empty() { BUS.migrations.as_ref() } else { &[] };
     let all = bus.iter().chain(schema.migrator.migrations.iter()).cloned().collect();

@@ -1,6 +1,9 @@
 //! The one writer of the log: gives leaves their numbers in the order of sealing (bus.md 2.6).
 
-use crate::{bus::Bus, merkle::{self, Hash, Tree}};
+use crate::{
+    bus::Bus,
+    merkle::{self, Hash, Tree},
+};
 use sqlx::{Connection, PgConnection};
 use std::{sync::Arc, time::Duration};
 
@@ -40,11 +43,15 @@ pub(crate) fn start(bus: &Arc<Bus>) {
 /// Seals up to 4,096 new leaves; how many. Another replica at it: none.
 pub async fn seal(db: &mut PgConnection) -> Result<i64, sqlx::Error> {
     let mut tx = db.begin().await?;
-    let held: Option<(i64, Vec<Vec<u8>>)> = sqlx::query_as("select size, peaks from log for update skip locked").fetch_optional(&mut *tx).await?;
+    let held: Option<(i64, Vec<Vec<u8>>)> =
+        sqlx::query_as("select size, peaks from log for update skip locked").fetch_optional(&mut *tx).await?;
     let Some((size, peaks)) = held else { return Ok(0) };
     // A leaf that commits late is taken next time: the order of sealing is the order of the tree.
     let new: Vec<(i64, Vec<u8>)> =
-        sqlx::query_as("select id, hash from leaf where number is null order by id limit $1").bind(BATCH).fetch_all(&mut *tx).await?;
+        sqlx::query_as("select id, hash from leaf where number is null order by id limit $1")
+            .bind(BATCH)
+            .fetch_all(&mut *tx)
+            .await?;
     if new.is_empty() {
         return Ok(0);
     }
@@ -56,12 +63,14 @@ pub async fn seal(db: &mut PgConnection) -> Result<i64, sqlx::Error> {
         tree.push(merkle::leaf(hash));
     }
     let ids: Vec<i64> = new.iter().map(|(id, _)| *id).collect();
-    let touched = sqlx::query("update leaf set number = n from unnest($1::bigint[], $2::bigint[]) t (i, n) where id = i and number is null")
-        .bind(&ids)
-        .bind(&numbers)
-        .execute(&mut *tx)
-        .await?
-        .rows_affected();
+    let touched = sqlx::query(
+        "update leaf set number = n from unnest($1::bigint[], $2::bigint[]) t (i, n) where id = i and number is null",
+    )
+    .bind(&ids)
+    .bind(&numbers)
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
     if touched != new.len() as u64 {
         return Err(bad());
     }

@@ -41,7 +41,8 @@ impl Lock {
     pub fn state<M: Machine>(&self) -> Result<M::State, HandleError> {
         match &self.state {
             None => Ok(M::State::default()),
-            Some(json) => serde_json::from_value(json.clone()).map_err(|_| HandleError::Stored { kind: M::KIND, version: self.version }),
+            Some(json) => serde_json::from_value(json.clone())
+                .map_err(|_| HandleError::Stored { kind: M::KIND, version: self.version }),
         }
     }
 }
@@ -95,7 +96,11 @@ impl Written {
     }
     /// Too early: tried again when anything happens in its lane, and by and by; parked after a day.
     pub fn too_early(lock: &Lock) -> Self {
-        if lock.overdue { Self::waiting("parked", "too-early-for-a-day") } else { Self { due_in: 1.0, ..Self::waiting("later", "too-early") } }
+        if lock.overdue {
+            Self::waiting("parked", "too-early-for-a-day")
+        } else {
+            Self { due_in: 1.0, ..Self::waiting("later", "too-early") }
+        }
     }
     /// Adds an outbox row.
     pub fn say(&mut self, id: Uuid, seq: i64, subject: String, body: Vec<u8>, hearers: &[Service]) {
@@ -151,7 +156,8 @@ impl Statements {
             lock: lock.into(),
             write: write.into(),
             read: format!("select version, state from {kind} where id = $1").into(),
-            due: format!("select id from {kind} where wake_at <= $1 and id <> all ($2) order by wake_at limit 100").into(),
+            due: format!("select id from {kind} where wake_at <= $1 and id <> all ($2) order by wake_at limit 100")
+                .into(),
         }
     }
 
@@ -170,7 +176,14 @@ impl Statements {
     }
 
     /// Writes everything; how many inbox rows were told and how many machines put.
-    pub async fn write(&self, tx: &mut PgConnection, id: Uuid, cause: &Cause, w: &Written, old: i64) -> Result<(i64, i64), DbError> {
+    pub async fn write(
+        &self,
+        tx: &mut PgConnection,
+        id: Uuid,
+        cause: &Cause,
+        w: &Written,
+        old: i64,
+    ) -> Result<(i64, i64), DbError> {
         let counts = sqlx::query_as(AssertSqlSafe(self.write.clone()))
             .bind(id)
             .bind(cause.token())
@@ -202,7 +215,10 @@ impl Statements {
 
     /// The answer to an order that was obeyed: LOCK may have seen the inbox as it was before it waited for the row.
     pub async fn answered(&self, tx: &mut PgConnection, cause: &Cause) -> Result<Option<Option<Vec<u8>>>, DbError> {
-        Ok(sqlx::query_scalar("select answer from inbox where id = $1 and state in ('done', 'dropped')").bind(cause.token()).fetch_optional(tx).await?)
+        Ok(sqlx::query_scalar("select answer from inbox where id = $1 and state in ('done', 'dropped')")
+            .bind(cause.token())
+            .fetch_optional(tx)
+            .await?)
     }
 
     /// Version and state.
@@ -212,6 +228,10 @@ impl Statements {
 
     /// Machines whose time has come, but for those that are left alone.
     pub async fn due(&self, pool: &PgPool, now: Timestamp, left_alone: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
-        Ok(sqlx::query_scalar(AssertSqlSafe(self.due.clone())).bind(now.to_sqlx()).bind(left_alone).fetch_all(pool).await?)
+        Ok(sqlx::query_scalar(AssertSqlSafe(self.due.clone()))
+            .bind(now.to_sqlx())
+            .bind(left_alone)
+            .fetch_all(pool)
+            .await?)
     }
 }

@@ -1,6 +1,11 @@
 //! Takes up again what waits: inbox rows whose time has come, and machines that want to be woken.
 
-use crate::{bus::{Bus, Hears}, consumer, home::{HandleError, Wakes}, telemetry};
+use crate::{
+    bus::{Bus, Hears},
+    consumer,
+    home::{HandleError, Wakes},
+    telemetry,
+};
 use futures::StreamExt;
 use std::{sync::Arc, time::Duration};
 
@@ -52,7 +57,10 @@ async fn free_orphans(bus: &Bus) -> Result<(), HandleError> {
     }
     let freed = bus.db().write(move |tx| {
         Box::pin(async move {
-            sqlx::query("update inbox set state = 'later', due_at = now() where id = any ($1) and state = 'behind'").bind(orphans).execute(tx).await?;
+            sqlx::query("update inbox set state = 'later', due_at = now() where id = any ($1) and state = 'behind'")
+                .bind(orphans)
+                .execute(tx)
+                .await?;
             Ok(())
         })
     });

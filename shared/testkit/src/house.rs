@@ -66,7 +66,12 @@ impl House {
     async fn streams(&self) {
         use steward::desired;
         let creds = std::fs::read_to_string(self.secrets.creds().join("steward.creds")).unwrap();
-        let client = async_nats::ConnectOptions::with_credentials(&creds).unwrap().custom_inbox_prefix("_INBOX_steward").connect(self.nats.url()).await.unwrap();
+        let client = async_nats::ConnectOptions::with_credentials(&creds)
+            .unwrap()
+            .custom_inbox_prefix("_INBOX_steward")
+            .connect(self.nats.url())
+            .await
+            .unwrap();
         let context = async_nats::jetstream::new(client);
         let settings: steward::StewardSettings = self.settings(&[]).section("steward").unwrap();
         for stream in desired::streams(&settings, 1) {
@@ -194,7 +199,10 @@ async fn make_databases(schemas: &[Schema<'_>], key_schemas: &[&str], name: &str
         // A copy does not take the template's own rights along.
         let grants: String = may.iter().map(|r| format!("grant connect on database {new} to {r};")).collect();
         let grants = format!("revoke connect, temporary on database {new} from public; {grants}");
-        sqlx::raw_sql(AssertSqlSafe(format!("create database {new} template {old}"))).execute(&mut admin).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(format!("create database {new} template {old}")))
+            .execute(&mut admin)
+            .await
+            .unwrap();
         sqlx::raw_sql(AssertSqlSafe(grants)).execute(&mut admin).await.unwrap();
     }
     at

@@ -9,8 +9,11 @@ pub async fn binaries() -> &'static Binaries {
     static BINARIES: OnceCell<Binaries> = OnceCell::const_new();
     BINARIES
         .get_or_init(|| async {
-            let mode = if std::env::var("MADOGUCHI_SERVERS").as_deref() == Ok("path") { Mode::Path } else { Mode::Fetch };
-            Binaries::resolve(mode, &|text| eprintln!("{text}")).await.unwrap_or_else(|e| panic!("the tests need nats-server and PostgreSQL: {e}"))
+            let mode =
+                if std::env::var("MADOGUCHI_SERVERS").as_deref() == Ok("path") { Mode::Path } else { Mode::Fetch };
+            Binaries::resolve(mode, &|text| eprintln!("{text}"))
+                .await
+                .unwrap_or_else(|e| panic!("the tests need nats-server and PostgreSQL: {e}"))
         })
         .await
 }

@@ -11,7 +11,8 @@ pub fn spans() -> Vec<CapturedSpan> {
     static EXPORTER: OnceLock<InMemorySpanExporter> = OnceLock::new();
     let exporter = EXPORTER.get_or_init(|| {
         let exporter = InMemorySpanExporterBuilder::new().build();
-        chassis::telemetry::init_with_exporter("tests", chassis::telemetry::LogFormat::Off, exporter.clone()).expect("telemetry");
+        chassis::telemetry::init_with_exporter("tests", chassis::telemetry::LogFormat::Off, exporter.clone())
+            .expect("telemetry");
         exporter
     });
     exporter.get_finished_spans().unwrap_or_default()

@@ -1,6 +1,10 @@
 //! Waiting for a condition, bounded, without a fixed pause that a slow machine would break.
 
-use std::{fmt::Debug, future::Future, time::{Duration, Instant}};
+use std::{
+    fmt::Debug,
+    future::Future,
+    time::{Duration, Instant},
+};
 
 /// The longest that a test waits for anything.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -20,6 +20,9 @@ const on = document.activeElement, style = getComputedStyle(on), at = on.getBoun
 const seen = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2 && at.right > 0 && at.bottom > 0 && at.left < innerWidth && at.top < innerHeight;
 return [on.matches(arguments[0]), seen, on.outerHTML.slice(0, 120)];
 ";
+/// As if the page had been opened just now: Tab goes on from where the focus was last.
+const TO_THE_TOP: &str =
+    "document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute('tabindex'); scrollTo(0, 0);";
 /// No page has more stops than this.
 const STOPS_MAX: usize = 120;
 
@@ -44,7 +47,7 @@ fn lines(found: Value) -> Vec<String> {
 /// Goes with the Tab key from the top of the page until the focus is on this, and leaves it there. Every stop on the way
 /// can be seen; the first one skips to the content.
 pub async fn tab_to(chrome: &Chrome, css: &str) {
-    chrome.script("document.activeElement.blur(); getSelection().collapse(document.body, 0);", vec![]).await;
+    chrome.script(TO_THE_TOP, vec![]).await;
     let mut stops = vec![];
     while stops.len() < STOPS_MAX {
         chrome.key(Key::Tab).await;

@@ -1,7 +1,7 @@
 //! Chromium without a window, driven over WebDriver by a chromedriver of its own.
 //!
-//! chromedriver is started as this test binary again, which asks the kernel to be killed with the test and then becomes
-//! chromedriver (`exec` keeps that wish); Chromium ends with its chromedriver.
+//! Both are started by `setpriv`, which asks the kernel to kill them with who started them: chromedriver with the test,
+//! Chromium with its chromedriver, which by itself leaves it behind.
 
 use fantoccini::{
     Client, ClientBuilder, Locator,
@@ -10,48 +10,40 @@ use fantoccini::{
     key::Key,
 };
 use hyper_util::client::legacy::connect::HttpConnector;
-use rustix::process::{Pid, Signal};
 use serde_json::{Value, json};
 use std::{
     env,
     io::Write,
-    os::unix::process::CommandExt,
-    path::PathBuf,
-    process::{Command, Stdio},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Stdio,
 };
 use tempfile::TempDir;
 use testkit::eventually;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
-    process::{Child, ChildStdout},
+    process::{Child, ChildStdout, Command},
 };
 
 /// What is said where Chromium is missing; `.ci/run` looks for its beginning.
 const NOT_RUN: &str = "not run: install chromium and chromium-driver (apt-get install chromium chromium-driver)";
-/// The chromedriver that the child becomes.
-const DRIVER: &str = "MADOGUCHI_TEST_DRIVER";
-/// Who started the child.
-const PARENT: &str = "MADOGUCHI_TEST_DRIVER_PARENT";
-/// The test that the child runs.
-const TEST: &str = "browser::driver";
 /// What chromedriver says when it listens, before the port.
 const LISTENS: &str = "was started successfully on port ";
-
-/// Becomes chromedriver where the variable is set.
-pub fn become_the_driver() {
-    let Some(program) = env::var_os(DRIVER) else { return };
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).unwrap();
-    // The parent may have died before the line above: then nobody sends the signal.
-    let parent = rustix::process::getppid().map(Pid::as_raw_nonzero).unwrap();
-    assert_eq!(env::var(PARENT).unwrap(), parent.to_string(), "the test is gone");
-    panic!("{program:?}: {}", Command::new(&program).arg("--port=0").exec());
-}
 
 /// A program of one of these names on the `PATH`.
 fn program(names: &[&str]) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     let folders: Vec<PathBuf> = env::split_paths(&path).collect();
     names.iter().find_map(|name| folders.iter().map(|f| f.join(name)).find(|p| p.is_file()))
+}
+
+/// A program that is this one and ends with its parent.
+fn mortal(program: &Path, folder: &Path) -> PathBuf {
+    let script = folder.join("chromium.sh");
+    std::fs::write(&script, format!("#!/bin/sh\nexec setpriv --pdeathsig KILL '{}' \"$@\"\n", program.display()))
+        .unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    script
 }
 
 /// A browser with a profile of its own and one window.
@@ -75,13 +67,10 @@ struct Driver {
 
 impl Driver {
     async fn start(program: PathBuf) -> Self {
-        let mut command = Command::new(env::current_exe().unwrap());
-        command
-            .args(["--exact", TEST, "--nocapture", "--test-threads", "1"])
-            .env(DRIVER, program)
-            .env(PARENT, std::process::id().to_string());
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]).arg(program).arg("--port=0");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut process = tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap();
+        let mut process = command.kill_on_drop(true).spawn().unwrap();
         let mut output = BufReader::new(process.stdout.take().unwrap()).lines();
         let mut said = vec![];
         loop {
@@ -122,7 +111,8 @@ impl Chrome {
         ];
         let mut arguments: Vec<String> = arguments.map(str::to_owned).into();
         arguments.push(format!("--user-data-dir={}", profile.path().display()));
-        let options = json!({ "goog:chromeOptions": { "binary": chromium, "args": arguments } });
+        let binary = mortal(&chromium, profile.path());
+        let options = json!({ "goog:chromeOptions": { "binary": binary, "args": arguments } });
         let Value::Object(capabilities) = options else { unreachable!("written above") };
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities)

@@ -107,7 +107,7 @@ async fn signs_out_and_in(chrome: &Chrome, w: &Words) {
 }
 
 async fn opens_the_case(chrome: &Chrome, w: &Words, base: &str, filed: &Filed) {
-    let row = format!("tbody a[href='/cases/{}']", filed.case);
+    let row = format!("th a[href='/cases/{}']", filed.case);
     eventually("the case is on the list", || async {
         chrome.goto(&format!("{base}/cases")).await;
         if chrome.has(&format!("tr:has({row}) .step.verifying")).await { Ok(()) } else { Err(chrome.main().await) }

@@ -31,8 +31,9 @@ impl Words {
     }
     /// The text of `group.key`.
     pub fn t(&self, key: &str) -> &str {
-        let (group, key) = key.rsplit_once('.').unwrap();
-        let found = self.table.get(group).and_then(|g| g.get(key)).and_then(|t| t.as_str());
-        found.unwrap_or_else(|| panic!("{} has no text `{group}.{key}`", self.lang))
+        let mut parts = key.split('.');
+        let group = parts.next().and_then(|group| self.table.get(group));
+        let found = parts.fold(group, |at, part| at.and_then(|at| at.get(part)));
+        found.and_then(|text| text.as_str()).unwrap_or_else(|| panic!("{} has no text `{key}`", self.lang))
     }
 }

@@ -38,6 +38,7 @@ async fn acknowledged_and_lost(
 ) -> (usize, usize) {
     let (mut acknowledged, mut lost) = (0, 0);
     for n in 0..rounds {
+        #[allow(clippy::disallowed_methods)] // the very thing that the ban is about
         dropped_after(pool.begin(), (n as usize * 7) % 300).await;
         if sqlx::query("insert into identity.kept values ($1)").bind(n).execute(pool).await.is_ok() {
             acknowledged += 1;

@@ -13,7 +13,13 @@ async fn vandal(house: &House) -> jetstream::Context {
     let accounts = Accounts::new(RootSecret::load_or_create(&house.secrets().root()).unwrap());
     let anything = Permissions::new().publish([">"]).subscribe([">"]);
     let creds = accounts.service_creds("vandal", anything, Timestamp::from_second(1_700_000_000).unwrap()).unwrap();
-    let client = ConnectOptions::with_credentials(&creds).unwrap().custom_inbox_prefix("_INBOX_vandal").max_reconnects(None).connect(house.nats.url()).await.unwrap();
+    let client = ConnectOptions::with_credentials(&creds)
+        .unwrap()
+        .custom_inbox_prefix("_INBOX_vandal")
+        .max_reconnects(None)
+        .connect(house.nats.url())
+        .await
+        .unwrap();
     jetstream::new(client)
 }
 
@@ -46,10 +52,16 @@ async fn every_stream_deleted_while_requests_flow() {
             streams.reverse();
         }
         for stream in streams {
-            eventually("the stream is there, and is deleted", || async { js.delete_stream(stream).await.map_err(|e| e.to_string()) }).await;
+            eventually("the stream is there, and is deleted", || async {
+                js.delete_stream(stream).await.map_err(|e| e.to_string())
+            })
+            .await;
         }
         for stream in streams {
-            eventually("the steward makes it anew", || async { js.get_stream(stream).await.map(drop).map_err(|e| e.to_string()) }).await;
+            eventually("the steward makes it anew", || async {
+                js.get_stream(stream).await.map(drop).map_err(|e| e.to_string())
+            })
+            .await;
         }
     })
     .await;
@@ -59,7 +71,8 @@ async fn every_stream_deleted_while_requests_flow() {
 async fn durables_deleted_and_streams_purged_while_requests_flow() {
     survives(4, async |desk, random| {
         let js = vandal(&desk.house).await;
-        let stream = eventually("the stream is there", || async { js.get_stream("BUS").await.map_err(|e| e.to_string()) }).await;
+        let stream =
+            eventually("the stream is there", || async { js.get_stream("BUS").await.map_err(|e| e.to_string()) }).await;
         if random.random_bool(0.3) {
             stream.purge().await.unwrap();
         }

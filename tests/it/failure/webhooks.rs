@@ -71,12 +71,19 @@ impl Front {
             HANGS => while client.read(&mut request).await.is_ok_and(|n| n > 0) {},
             SAYS_500 => {
                 let _ = client.read(&mut request).await;
-                let _ = client.write_all(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
+                let _ = client
+                    .write_all(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                    .await;
             }
             // A header line without end: a byte whenever the other side is ready for one.
             SLOW => {
                 let _ = client.read(&mut request).await;
-                while client.write_all(b"H").await.is_ok() && !matches!(tokio::time::timeout(std::time::Duration::from_millis(200), client.read(&mut request)).await, Ok(Ok(0) | Err(_))) {}
+                while client.write_all(b"H").await.is_ok()
+                    && !matches!(
+                        tokio::time::timeout(std::time::Duration::from_millis(200), client.read(&mut request)).await,
+                        Ok(Ok(0) | Err(_))
+                    )
+                {}
             }
             // The contractor takes it; nobody ever hears that it did.
             _ => {

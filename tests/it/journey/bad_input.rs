@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 /// Posts and gives status and problem.
 async fn post(desk: &Desk, key: &str, body: String) -> (u16, Value) {
     let http = reqwest::Client::new();
-    let request = http.post(format!("{}/api/v1/requests", desk.public_url)).header("Idempotency-Key", key).header("Content-Type", "application/json");
+    let request = http
+        .post(format!("{}/api/v1/requests", desk.public_url))
+        .header("Idempotency-Key", key)
+        .header("Content-Type", "application/json");
     let response = request.body(body).send().await.unwrap();
     let status = response.status().as_u16();
     let kind = response.headers().get("content-type").unwrap().to_str().unwrap().to_owned();
@@ -58,7 +61,10 @@ async fn a_wrong_code_and_an_unknown_number_are_the_same_miss() {
     let filed = desk.file(&story::opt_out_of(&Person::number(2).json())).await;
     desk.until(&filed, "the page", |_| true).await;
     let other = story::Receipt { access_code: another_code(&filed.receipt.access_code), ..filed.receipt.clone() };
-    let unknown = story::Receipt { receipt_number: contracts::ReceiptNumber::from_random([9; 16]).to_string(), ..filed.receipt.clone() };
+    let unknown = story::Receipt {
+        receipt_number: contracts::ReceiptNumber::from_random([9; 16]).to_string(),
+        ..filed.receipt.clone()
+    };
     let mut said = vec![];
     for receipt in [&other, &unknown] {
         let response = reqwest::Client::new()
@@ -85,7 +91,13 @@ async fn an_unreadable_bank_file_is_refused_with_its_place_and_books_nothing() {
     let desk = Desk::open().await;
     let account = payment_reconciliation::zengin::sample::account();
     let line = payment_reconciliation::zengin::sample::SampleLine::deposit(desk.today(), 4_000, "", "ﾐﾎﾝ");
-    let good = payment_reconciliation::zengin::sample::file(payment_reconciliation::zengin::Layout::DepositsA, &account, desk.today(), 0, &[line]);
+    let good = payment_reconciliation::zengin::sample::file(
+        payment_reconciliation::zengin::Layout::DepositsA,
+        &account,
+        desk.today(),
+        0,
+        &[line],
+    );
     let mut damaged = good.clone();
     damaged[202 + 19] = b'x';
     let by = || By::new(desk.staff, "bank file of the day");
@@ -102,8 +114,19 @@ async fn an_unreadable_bank_file_is_refused_with_its_place_and_books_nothing() {
             done => panic!("{done:?}"),
         }
     }
-    assert!(desk.commands.import_statement(by(), vec![], Code::of("zengin-01-a")).await.unwrap_err().to_string().contains("`file`"));
-    for table in ["select count(*) from payment.bank_file", "select count(*) from payment.bank_line", "select count(*) from payment.ledger_entry"] {
+    assert!(
+        desk.commands
+            .import_statement(by(), vec![], Code::of("zengin-01-a"))
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("`file`")
+    );
+    for table in [
+        "select count(*) from payment.bank_file",
+        "select count(*) from payment.bank_line",
+        "select count(*) from payment.ledger_entry",
+    ] {
         assert_eq!(desk.count(table).await, 0, "{table}");
     }
 }

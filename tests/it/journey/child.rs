@@ -32,7 +32,12 @@ pub fn become_the_program() {
     assert_ne!(rustix::process::getppid(), Pid::from_raw(1), "the test is gone");
     let arguments: Vec<String> = serde_json::from_str(&arguments).unwrap();
     let cli = launcher::Cli::try_parse_from(std::iter::once("madoguchi".to_owned()).chain(arguments)).unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).max_blocking_threads(16).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(16)
+        .enable_all()
+        .build()
+        .unwrap();
     if let Err(error) = runtime.block_on(launcher::run(cli)) {
         panic!("madoguchi: {error:#}");
     }
@@ -69,7 +74,12 @@ impl Child {
         rustix::process::kill_process(Pid::from_child(&self.process), Signal::TERM).unwrap();
         let asked = Instant::now();
         let status = self.ended().await;
-        assert!(asked.elapsed() < STOP_WITHIN + Duration::from_secs(5), "{:?} took {:?} to stop", self.arguments, asked.elapsed());
+        assert!(
+            asked.elapsed() < STOP_WITHIN + Duration::from_secs(5),
+            "{:?} took {:?} to stop",
+            self.arguments,
+            asked.elapsed()
+        );
         status
     }
     /// Waits until it ended by itself.
@@ -91,7 +101,11 @@ impl Child {
     }
     /// Its log lines.
     pub fn lines(&self) -> Vec<serde_json::Value> {
-        self.output().lines().filter(|l| l.starts_with('{')).map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("not JSON: {e}: {l}"))).collect()
+        self.output()
+            .lines()
+            .filter(|l| l.starts_with('{'))
+            .map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("not JSON: {e}: {l}")))
+            .collect()
     }
 }
 

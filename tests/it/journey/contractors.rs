@@ -38,7 +38,11 @@ impl Joined {
     /// It has applied so many instructions, each once, and every report was accepted.
     pub async fn has_applied(&self, instructions: u64) {
         let counts = self.running.contractor.until(|c| c.applied >= instructions && c.open == 0).await;
-        assert_eq!((counts.applied, counts.taken, counts.refused, counts.reports_refused), (instructions, instructions, 0, 0), "{counts:?}");
+        assert_eq!(
+            (counts.applied, counts.taken, counts.refused, counts.reports_refused),
+            (instructions, instructions, 0, 0),
+            "{counts:?}"
+        );
         let journal = self.journal();
         assert_eq!(journal.len() as u64, instructions);
         assert!(journal.values().all(|n| *n == 1), "an instruction was applied twice: {journal:?}");

@@ -125,7 +125,21 @@ impl Desk {
         let console = mine.db("console").await.unwrap();
         let public = story::Desk::new(&public_url).unwrap();
         let (staff, children) = (StaffId::new(), Mutex::new(children));
-        Self { house, rt, public, public_url, partner_url, commands, bus, console, staff, children, postgres, admin_url, keys_url }
+        Self {
+            house,
+            rt,
+            public,
+            public_url,
+            partner_url,
+            commands,
+            bus,
+            console,
+            staff,
+            children,
+            postgres,
+            admin_url,
+            keys_url,
+        }
     }
 
     /// The data's database as its owner.
@@ -161,7 +175,11 @@ impl Desk {
         let case = eventually("the case is there", || async {
             let mut db = PgConnection::connect(&self.admin_url).await.map_err(|e| e.to_string())?;
             let found: Option<contracts::Uuid> =
-                sqlx::query_scalar("select case_id from intake.receipt where receipt_number = $1").bind(&number).fetch_optional(&mut db).await.map_err(|e| e.to_string())?;
+                sqlx::query_scalar("select case_id from intake.receipt where receipt_number = $1")
+                    .bind(&number)
+                    .fetch_optional(&mut db)
+                    .await
+                    .map_err(|e| e.to_string())?;
             found.map(CaseId).ok_or("no receipt".to_owned())
         })
         .await;
@@ -189,7 +207,9 @@ impl Desk {
     {
         let reply = eventually(what, || async {
             match order().await {
-                Ok(StaffReply::Refused { reason, .. }) if ["too-early", "waiting"].contains(&reason.as_str()) => Err(reason.to_string()),
+                Ok(StaffReply::Refused { reason, .. }) if ["too-early", "waiting"].contains(&reason.as_str()) => {
+                    Err(reason.to_string())
+                }
                 Ok(reply) => Ok(reply),
                 Err(error) => Err(error.to_string()),
             }
@@ -268,7 +288,8 @@ async fn own_postgres(house: &House) -> (Postgres, Databases) {
 /// All services but the steward, which the house has; where the public desk and the partner API listen.
 async fn in_this_process(rt: &Runtime) -> (String, String) {
     let others = NAMES.iter().filter(|n| **n != "steward");
-    let started = try_join_all(others.map(|name| start_service(name, rt.clone()))).await.unwrap_or_else(|e| panic!("{e:#}"));
+    let started =
+        try_join_all(others.map(|name| start_service(name, rt.clone()))).await.unwrap_or_else(|e| panic!("{e:#}"));
     let listens: Vec<_> = started.into_iter().flat_map(|s| s.listens).collect();
     let at = |name: &str| format!("http://{}", listens.iter().find(|(n, _)| *n == name).unwrap().1);
     (at("desk"), at("partner"))
@@ -277,7 +298,11 @@ async fn in_this_process(rt: &Runtime) -> (String, String) {
 /// The environment of a process of this house.
 pub fn environment(house: &House, settings: &[(String, String)], more: &[(&str, &str)]) -> Vec<(String, String)> {
     let mut all = house.environment();
-    all.extend(settings.iter().map(|(key, value)| (format!("MADOGUCHI__{}", key.to_uppercase().replace('.', "__")), value.clone())));
+    all.extend(
+        settings
+            .iter()
+            .map(|(key, value)| (format!("MADOGUCHI__{}", key.to_uppercase().replace('.', "__")), value.clone())),
+    );
     all.extend(more.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
     all
 }

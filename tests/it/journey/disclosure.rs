@@ -11,7 +11,12 @@ use launcher::story;
 use std::collections::BTreeMap;
 
 async fn balances(desk: &Desk) -> BTreeMap<String, i64> {
-    let rows: Vec<(String, i64)> = sqlx::query_as("select account, sum(amount)::bigint from payment.ledger_posting group by account having sum(amount) <> 0").fetch_all(&mut desk.admin().await).await.unwrap();
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "select account, sum(amount)::bigint from payment.ledger_posting group by account having sum(amount) <> 0",
+    )
+    .fetch_all(&mut desk.admin().await)
+    .await
+    .unwrap();
     rows.into_iter().collect()
 }
 
@@ -33,12 +38,20 @@ async fn a_paid_disclosure_is_decided_and_told() {
         // Received today: a suit is open after two weeks, unless it is refused (duty row 43).
         assert!(end.suit_from.unwrap() > desk.today());
         mails::are(&desk, &person.mail, &filed.receipt.receipt_number, 4).await;
-        let view: serde_json::Value = sqlx::query_scalar("select view from case_view where id = $1").bind(filed.case.0).fetch_one(desk.console.pool()).await.unwrap();
+        let view: serde_json::Value = sqlx::query_scalar("select view from case_view where id = $1")
+            .bind(filed.case.0)
+            .fetch_one(desk.console.pool())
+            .await
+            .unwrap();
         assert_eq!(view["decision"]["value"]["outcome"], "full");
         assert_eq!(view["ended"]["value"]["ended_as"], "decided");
     }
     reckoning::holds(&desk, Told::of(0, 2)).await;
-    assert_eq!(balances(&desk).await, books([("bank", 8_000), ("fee-income", -8_000)]), "performed: the advance is income");
+    assert_eq!(
+        balances(&desk).await,
+        books([("bank", 8_000), ("fee-income", -8_000)]),
+        "performed: the advance is income"
+    );
 }
 
 /// 不開示: reasons are sealed, the mail tells nothing, and the suit is open at once (APPI art. 36, 39(1)).
@@ -50,14 +63,23 @@ async fn a_refusal_names_its_ground_and_opens_the_suit_at_once() {
     let fee = asked_fee(&desk, &filed).await;
     pay(&desk, &deposits(), &fee).await;
     confirm(&desk, &filed).await;
-    decide(&desk, &filed, DecisionOutcome::Refused, "appi-33-2-1", Some("他の方の権利利益を害するおそれがあるためです。")).await;
+    decide(
+        &desk,
+        &filed,
+        DecisionOutcome::Refused,
+        "appi-33-2-1",
+        Some("他の方の権利利益を害するおそれがあるためです。"),
+    )
+    .await;
     let end = desk.until(&filed, "the end", |s| s.step == Step::Ended).await;
     assert_eq!(end.ended_as, Some(EndedAs::Decided));
     assert_eq!(end.decision.as_ref().map(|d| d.outcome), Some(DecisionOutcome::Refused));
     assert_eq!(end.suit_from, Some(calendar::jst_date(end.decision.unwrap().at)));
     mails::are(&desk, &person.mail, &filed.receipt.receipt_number, 4).await;
     reckoning::holds(&desk, Told::of(0, 1)).await;
-    let words: i64 = desk.count("select count(*) from fulfilment.answer_record where encode(sealed, 'escape') like '%権利利益%'").await;
+    let words: i64 = desk
+        .count("select count(*) from fulfilment.answer_record where encode(sealed, 'escape') like '%権利利益%'")
+        .await;
     assert_eq!(words, 0, "the reasons lie sealed");
 }
 
@@ -71,7 +93,10 @@ async fn money_without_a_reference_moves_no_case() {
     let on = desk.today();
     let stranger = payment_reconciliation::zengin::sample::SampleLine::deposit(on, 4_000, "", "ﾀﾅｶ ｲﾁﾛｳ");
     people::bring(&desk, &deposits(), on, &[stranger]).await;
-    desk.until(&filed, "it waits for the fee", |s| s.step == Step::AwaitingFee && s.fee.as_ref().is_some_and(|f| !f.paid)).await;
+    desk.until(&filed, "it waits for the fee", |s| {
+        s.step == Step::AwaitingFee && s.fee.as_ref().is_some_and(|f| !f.paid)
+    })
+    .await;
     assert_eq!(balances(&desk).await, books([("bank", 4_000), ("suspense", -4_000)]));
     pay(&desk, &deposits(), &fee).await;
     decide(&desk, &filed, DecisionOutcome::DoesNotExist, "appi-33-3", Some("該当する記録がないためです。")).await;

@@ -55,7 +55,10 @@ async fn row_15_what_was_erased_stays_unreadable_when_a_backup_comes_back() {
 
     let mut db = desk.admin().await;
     let backup: String = PERSONAL.iter().map(|t| format!("create table public.old_{t} as table intake.{t};")).collect();
-    sqlx::raw_sql(AssertSqlSafe(format!("{backup} create table public.old_letterbox as table door.letterbox"))).execute(&mut db).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(format!("{backup} create table public.old_letterbox as table door.letterbox")))
+        .execute(&mut db)
+        .await
+        .unwrap();
 
     let by = By::new(desk.staff, "the retention is over");
     desk.obeyed("it is erased", || desk.commands.erase(by, filed.case)).await;
@@ -72,15 +75,23 @@ async fn row_15_what_was_erased_stays_unreadable_when_a_backup_comes_back() {
     assert!(matches!(look(&desk, filed.case).await, DisclosedReply::Erased));
 
     let empty: String = PERSONAL.iter().map(|t| format!("delete from intake.{t};")).collect();
-    let restore: String = PERSONAL.iter().rev().map(|t| format!("insert into intake.{t} select * from public.old_{t};")).collect();
-    let restore = format!("{empty}{restore} delete from door.letterbox; insert into door.letterbox select * from public.old_letterbox");
+    let restore: String =
+        PERSONAL.iter().rev().map(|t| format!("insert into intake.{t} select * from public.old_{t};")).collect();
+    let restore = format!(
+        "{empty}{restore} delete from door.letterbox; insert into door.letterbox select * from public.old_letterbox"
+    );
     sqlx::raw_sql(AssertSqlSafe(restore)).execute(&mut db).await.unwrap();
     let sealed = desk.count("select count(*) from intake.person where sealed is not null").await;
     assert_eq!(sealed, 1, "the old bytes are back");
     assert!(!matches!(look(&desk, filed.case).await, DisclosedReply::Values { .. }), "the old bytes were opened");
     // Every other key of the class is a tombstone as well, in the database that the backup does not hold.
     let mut keys = <sqlx::PgConnection as sqlx::Connection>::connect(&desk.keys_url).await.unwrap();
-    let alive: i64 = sqlx::query_scalar("select count(*) from intake.wrapped_key where unit = $1 and wrapped is not null").bind(filed.case.0).fetch_one(&mut keys).await.unwrap();
+    let alive: i64 =
+        sqlx::query_scalar("select count(*) from intake.wrapped_key where unit = $1 and wrapped is not null")
+            .bind(filed.case.0)
+            .fetch_one(&mut keys)
+            .await
+            .unwrap();
     assert_eq!(alive, 0);
 }
 
@@ -90,12 +101,18 @@ fn the_cited_tests_exist() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     for (file, test) in [
         ("services/intake/tests/service/erasing.rs", "an_erased_person_is_gone_also_from_a_restored_backup"),
-        ("services/fulfilment/src/ticket.rs", "a_consultation_may_not_have_a_ticket_and_every_other_kind_has_one_purpose_with_its_article"),
+        (
+            "services/fulfilment/src/ticket.rs",
+            "a_consultation_may_not_have_a_ticket_and_every_other_kind_has_one_purpose_with_its_article",
+        ),
         ("shared/calendar/src/tests.rs", "duty_43_the_suit_clock"),
         ("shared/calendar/src/tests.rs", "duty_89_the_two_kinds_of_three_years"),
         ("shared/chassis/src/processors.rs", "a_mail_host_without_entry_is_named"),
         ("shared/chassis/src/processors.rs", "one_abroad_needs_a_basis"),
-        ("shared/chassis/src/processors.rs", "medical_content_goes_to_certified_contractors_or_sealed_and_answered_for"),
+        (
+            "shared/chassis/src/processors.rs",
+            "medical_content_goes_to_certified_contractors_or_sealed_and_answered_for",
+        ),
     ] {
         let text = std::fs::read_to_string(root.join(file)).unwrap();
         assert!(text.contains(&format!("fn {test}(")), "{test} is not in {file}");

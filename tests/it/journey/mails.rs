@@ -20,7 +20,8 @@ impl Mail {
         let text = std::str::from_utf8(bytes).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         let head = head.replace("\r\n ", " ").replace("\r\n\t", " ");
-        let headers: Vec<(String, String)> = head.lines().map(|l| l.split_once(": ").unwrap()).map(|(k, v)| (k.to_lowercase(), v.to_owned())).collect();
+        let headers: Vec<(String, String)> =
+            head.lines().map(|l| l.split_once(": ").unwrap()).map(|(k, v)| (k.to_lowercase(), v.to_owned())).collect();
         let mut mail = Self { headers, body: String::new() };
         mail.body = match mail.header("content-transfer-encoding") {
             "base64" => String::from_utf8(STANDARD.decode(body.replace("\r\n", "")).unwrap()).unwrap(),
@@ -55,7 +56,10 @@ pub fn to(folder: &Path, address: &str) -> Vec<Mail> {
 /// Every mail.
 pub fn all(folder: &Path) -> Vec<Mail> {
     let files = std::fs::read_dir(folder).into_iter().flatten().map(|f| f.unwrap().path());
-    files.filter(|f| f.extension().is_some_and(|e| e == "eml")).map(|f| Mail::read(&std::fs::read(f).unwrap())).collect()
+    files
+        .filter(|f| f.extension().is_some_and(|e| e == "eml"))
+        .map(|f| Mail::read(&std::fs::read(f).unwrap()))
+        .collect()
 }
 
 /// Waits for so many mails to an address, and reads them: receipt number and link, and nothing else of the case.
@@ -72,7 +76,20 @@ pub async fn are(desk: &Desk, address: &str, receipt_number: &str, number: usize
         assert!(body.contains(receipt_number), "{body}");
         let links: Vec<&str> = body.split_whitespace().filter(|w| w.contains("://")).collect();
         assert_eq!(links, [STATUS_PAGE], "one link, and nothing in it that tells whose it is");
-        for word in ["見本", "ミホン", "mail.example", "東京都", "03-0000", "停止", "開示", "4,000", "4000", "refused", "disclos", "stop"] {
+        for word in [
+            "見本",
+            "ミホン",
+            "mail.example",
+            "東京都",
+            "03-0000",
+            "停止",
+            "開示",
+            "4,000",
+            "4000",
+            "refused",
+            "disclos",
+            "stop",
+        ] {
             assert!(!body.contains(word), "{word} stands in: {body}");
             assert!(!mail.header("subject").contains(word));
         }

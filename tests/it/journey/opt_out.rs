@@ -26,7 +26,11 @@ async fn a_stop_reaches_every_contractor_and_is_told_when_all_have_reported() {
     let filed = desk.file(&story::opt_out_of(&person.json())).await;
 
     let provisional = desk.until(&filed, "the provisional block", |s| s.blocked_since.is_some()).await;
-    assert_eq!((provisional.step, provisional.recipients), (Step::Verifying, None), "blocked before anybody looked at papers, and nobody is told yet");
+    assert_eq!(
+        (provisional.step, provisional.recipients),
+        (Step::Verifying, None),
+        "blocked before anybody looked at papers, and nobody is told yet"
+    );
     assert_eq!(provisional.suit_from, None, "a stop has no suit clock (APPI art. 39(1))");
     assert_eq!(desk.count("select count(*) from optout.delivery").await, 0);
 
@@ -43,10 +47,18 @@ async fn a_stop_reaches_every_contractor_and_is_told_when_all_have_reported() {
     mails::are(&desk, &person.mail, &filed.receipt.receipt_number, 3).await;
     reckoning::holds(&desk, Told::of(1, 0)).await;
 
-    let view: serde_json::Value = sqlx::query_scalar("select view from case_view where id = $1").bind(filed.case.0).fetch_one(desk.console.pool()).await.unwrap();
+    let view: serde_json::Value = sqlx::query_scalar("select view from case_view where id = $1")
+        .bind(filed.case.0)
+        .fetch_one(desk.console.pool())
+        .await
+        .unwrap();
     assert_eq!(view["ended"]["value"]["ended_as"], "stopped");
     assert_eq!(view["identity"]["value"]["status"], "confirmed");
-    let settled: i64 = sqlx::query_scalar("select count(*) from instruction_view where case_id = $1 and settled").bind(filed.case.0).fetch_one(desk.console.pool()).await.unwrap();
+    let settled: i64 = sqlx::query_scalar("select count(*) from instruction_view where case_id = $1 and settled")
+        .bind(filed.case.0)
+        .fetch_one(desk.console.pool())
+        .await
+        .unwrap();
     assert_eq!(settled, 2);
 }
 

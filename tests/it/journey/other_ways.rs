@@ -27,14 +27,19 @@ async fn an_unpaid_disclosure_lapses_and_can_be_revived() {
 
     desk.clock().set("2026-12-25T10:00:00+09:00".parse().unwrap());
     bring(&desk, &bank, date(2026, 12, 23), &[]).await;
-    assert_eq!(desk.public.status(&filed.receipt).await.unwrap().step, Step::AwaitingFee, "a transfer of the last evening may still be booked");
+    assert_eq!(
+        desk.public.status(&filed.receipt).await.unwrap().step,
+        Step::AwaitingFee,
+        "a transfer of the last evening may still be booked"
+    );
     bring(&desk, &bank, date(2026, 12, 24), &[]).await;
     let lapsed = desk.until(&filed, "it lapses", |s| s.step == Step::Ended).await;
     assert_eq!(lapsed.ended_as, Some(EndedAs::Lapsed));
 
     let by = By::new(desk.staff, "was in hospital");
     desk.obeyed("it is revived", || desk.commands.revive(by, filed.case)).await;
-    let again = desk.until(&filed, "a new reference", |s| s.fee.as_ref().is_some_and(|f| f.reference != fee.reference)).await;
+    let again =
+        desk.until(&filed, "a new reference", |s| s.fee.as_ref().is_some_and(|f| f.reference != fee.reference)).await;
     assert_eq!((again.step, again.ended_as), (Step::AwaitingFee, None), "the identity stands");
     pay(&desk, &bank, &again.fee.unwrap()).await;
     decide(&desk, &filed, DecisionOutcome::Full, "appi-33-2", None).await;
@@ -82,7 +87,10 @@ async fn a_withdrawal_after_the_final_stop_changes_nothing() {
     .await;
     let by = By::new(desk.staff, "the person asks by telephone");
     let refused = desk.commands.withdraw(by, filed.case).await.unwrap();
-    assert!(matches!(&refused, contracts::request::StaffReply::Refused { reason, .. } if reason.as_str() == "stop-stands"), "{refused:?}");
+    assert!(
+        matches!(&refused, contracts::request::StaffReply::Refused { reason, .. } if reason.as_str() == "stop-stands"),
+        "{refused:?}"
+    );
     assert_eq!(desk.public.status(&filed.receipt).await.unwrap().step, Step::Propagating);
 
     let contractor = connected(&desk, &contractor, folder, &creds, &account).await;
@@ -101,7 +109,10 @@ async fn what_is_missing_is_told_and_mended() {
     let filed = desk.file(&story::opt_out_of(&person.json())).await;
     desk.until(&filed, "the provisional block", |s| s.blocked_since.is_some()).await;
     let by = By::new(desk.staff, "the copy cannot be read");
-    desk.obeyed("completion is asked for", || desk.commands.ask_for_completion(by, filed.case, vec![Code::of("photo-id")])).await;
+    desk.obeyed("completion is asked for", || {
+        desk.commands.ask_for_completion(by, filed.case, vec![Code::of("photo-id")])
+    })
+    .await;
     let deficient = desk.until(&filed, "what is missing", |s| s.step == Step::Completing).await;
     assert_eq!(deficient.missing.iter().map(Code::as_str).collect::<Vec<_>>(), ["photo-id"]);
     assert!(deficient.blocked_since.is_some(), "the block holds while it is mended");
@@ -143,7 +154,11 @@ async fn a_complaint_needs_nobodys_papers() {
     decide(&desk, &filed, DecisionOutcome::Full, "act-29", None).await;
     let end = desk.until(&filed, "the end", |s| s.step == Step::Ended).await;
     assert_eq!((end.ended_as, end.fee, end.suit_from), (Some(EndedAs::Decided), None, None));
-    assert_eq!(desk.count("select count(*) from identity.verification where state ->> 'status' <> 'closed'").await, 0, "nobody was asked for papers");
+    assert_eq!(
+        desk.count("select count(*) from identity.verification where state ->> 'status' <> 'closed'").await,
+        0,
+        "nobody was asked for papers"
+    );
     assert_eq!(desk.count("select count(*) from payment.charge where state ->> 'status' <> 'closed'").await, 0);
     mails::are(&desk, "person-0006@mail.example", &filed.receipt.receipt_number, 2).await;
     reckoning::holds(&desk, Told { notices: 2, ..Told::default() }).await;
@@ -153,7 +168,9 @@ async fn a_complaint_needs_nobodys_papers() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn somebody_else_gets_nothing() {
     let desk = Desk::open().await;
-    for (n, body) in [(7, story::opt_out_of(&Person::number(7).json())), (8, story::disclosure_to(&Person::number(8).json()))] {
+    for (n, body) in
+        [(7, story::opt_out_of(&Person::number(7).json())), (8, story::disclosure_to(&Person::number(8).json()))]
+    {
         let filed = desk.file(&body).await;
         if n == 7 {
             desk.until(&filed, "the provisional block", |s| s.blocked_since.is_some()).await;
@@ -161,17 +178,39 @@ async fn somebody_else_gets_nothing() {
             asked_fee(&desk, &filed).await;
         }
         let by = By::new(desk.staff, "the photograph shows somebody else");
-        desk.obeyed("it is rejected", || desk.commands.reject_identity(by, filed.case, vec![Code::of("photo-id")])).await;
+        desk.obeyed("it is rejected", || desk.commands.reject_identity(by, filed.case, vec![Code::of("photo-id")]))
+            .await;
         let end = desk.until(&filed, "the end", |s| s.step == Step::Ended).await;
         assert_eq!((end.ended_as, end.blocked_since), (Some(EndedAs::NotConfirmed), None));
     }
     // Two received, one fee, two ended.
     reckoning::holds(&desk, Told { notices: 5, ..Told::default() }).await;
-    assert_eq!(desk.count("select count(*) from payment.charge where state ->> 'status' = 'requested'").await, 0, "the fee is cancelled");
+    assert_eq!(
+        desk.count("select count(*) from payment.charge where state ->> 'status' = 'requested'").await,
+        0,
+        "the fee is cancelled"
+    );
     // What comes late is kept, and moves nothing.
-    let reference: String = sqlx::query_scalar("select reference from payment.reference").fetch_one(&mut desk.admin().await).await.unwrap();
+    let reference: String =
+        sqlx::query_scalar("select reference from payment.reference").fetch_one(&mut desk.admin().await).await.unwrap();
     let line = payment_reconciliation::zengin::sample::SampleLine::deposit(desk.today(), 4_000, "", &reference);
     bring(&desk, &people::deposits(), desk.today(), &[line]).await;
     reckoning::ledger_balances(&mut desk.admin().await).await;
     assert_eq!(desk.count("select count(*) from payment.outbox where subject like 'evt.payment.fee-paid.%'").await, 0);
+}
+
+/// A foreign resident's name has no reading (the form asks for none): the stop must reach the contractors all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_without_a_reading_is_stopped_too() {
+    let desk = Desk::open().await;
+    let contractor = over_nats(&desk, "core-data").await;
+    let mut person = Person::number(9).json();
+    person["name"] = "MIHON JANE".into();
+    person.as_object_mut().unwrap().remove("kana");
+    let filed = desk.file(&story::opt_out_of(&person)).await;
+    desk.until(&filed, "the provisional block", |s| s.blocked_since.is_some()).await;
+    confirm(&desk, &filed).await;
+    desk.until(&filed, "the end", |s| s.ended_as == Some(EndedAs::Stopped)).await;
+    contractor.has_applied(1).await;
+    reckoning::holds(&desk, Told::of(1, 0)).await;
 }

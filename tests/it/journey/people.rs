@@ -15,7 +15,7 @@ use serde_json::Value;
 pub struct Person {
     /// The name.
     pub name: String,
-    /// Its reading.
+    /// Its reading, as the desk keeps it.
     pub kana: String,
     /// The birth date.
     pub birth_date: Date,
@@ -27,11 +27,14 @@ impl Person {
     /// Number `n`.
     pub fn number(n: usize) -> Self {
         let digits = format!("{n:04}");
-        let letters: String = digits.bytes().map(|d| ['ア', 'イ', 'ウ', 'エ', 'オ', 'カ', 'キ', 'ク', 'ケ', 'コ'][usize::from(d - b'0')]).collect();
+        let letters: String = digits
+            .bytes()
+            .map(|d| ['ア', 'イ', 'ウ', 'エ', 'オ', 'カ', 'キ', 'ク', 'ケ', 'コ'][usize::from(d - b'0')])
+            .collect();
         let day = i8::try_from(n % 28).unwrap() + 1;
         Self {
             name: format!("見本 {letters}"),
-            kana: format!("ミホン {letters}"),
+            kana: format!("ミホン\u{3000}{letters}"),
             birth_date: Date::new(1970, 3, day).unwrap(),
             mail: format!("person-{digits}@mail.example"),
         }
@@ -45,7 +48,10 @@ impl Person {
 /// The papers of somebody who comes in person.
 pub async fn confirm(desk: &Desk, filed: &Filed) {
     let by = By::new(desk.staff, "the papers show the same person");
-    desk.obeyed("identity is confirmed", || desk.commands.confirm_identity(by, filed.case, vec![Code::of("drivers-licence")])).await;
+    desk.obeyed("identity is confirmed", || {
+        desk.commands.confirm_identity(by, filed.case, vec![Code::of("drivers-licence")])
+    })
+    .await;
 }
 
 /// 提供停止, from the filing to the confirmation.
@@ -79,14 +85,21 @@ pub fn deposits() -> Bank {
 
 /// An account whose bank sends 入出金取引明細 (type 03).
 pub fn transactions() -> Bank {
-    Bank { profile: "zengin-03", layout: Layout::Transactions, account: Account { number: "7654321".into(), ..sample::account() } }
+    Bank {
+        profile: "zengin-03",
+        layout: Layout::Transactions,
+        account: Account { number: "7654321".into(), ..sample::account() },
+    }
 }
 
 /// Staff bring a bank file.
 pub async fn bring(desk: &Desk, bank: &Bank, on: Date, lines: &[SampleLine]) {
     let file = sample::file(bank.layout, &bank.account, on, 0, lines);
     let by = By::new(desk.staff, "bank file of the day");
-    desk.obeyed("the bank file is imported", || desk.commands.import_statement(by, file.clone(), Code::of(bank.profile))).await;
+    desk.obeyed("the bank file is imported", || {
+        desk.commands.import_statement(by, file.clone(), Code::of(bank.profile))
+    })
+    .await;
 }
 
 /// The fee that the status page asks for.

@@ -6,10 +6,11 @@ use launcher::schemas;
 use sqlx::{AssertSqlSafe, PgConnection};
 use testkit::eventually;
 
-/// Events that a machine may have several of: where it stands, one more attempt, one more report, one more reminder.
+/// Events that a machine may have several of: where it stands, one more attempt, report or reminder.
 const MANY: &[&str] = &["progressed", "reported", "started", "postponed", "attempt-failed", "reminded", "warned"];
 /// Events of a case that comes back after a lapse: once per round.
-const PER_ROUND: &[&str] = &["asked-to-verify", "asked-for-fee", "asked-to-block", "fee-quoted", "ended", "fee-expired", "closed"];
+const PER_ROUND: &[&str] =
+    &["asked-to-verify", "asked-for-fee", "asked-to-block", "fee-quoted", "ended", "fee-expired", "closed"];
 
 /// How much is to be found.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,10 +40,20 @@ pub async fn holds(desk: &Desk, told: Told) {
     machines_and_histories_agree(&mut db, told.revived).await;
     facts_are_said_once(&mut db, told.revived).await;
     logs_are_trees_of_their_histories(&mut db).await;
-    let one = async |db: &mut PgConnection, sql: &'static str| -> i64 { sqlx::query_scalar(sql).fetch_one(db).await.unwrap() };
-    assert_eq!(one(&mut db, "select count(*) from payment.outbox where subject like 'evt.payment.fee-paid.%'").await, told.fees, "FeePaid");
+    let one = async |db: &mut PgConnection, sql: &'static str| -> i64 {
+        sqlx::query_scalar(sql).fetch_one(db).await.unwrap()
+    };
+    assert_eq!(
+        one(&mut db, "select count(*) from payment.outbox where subject like 'evt.payment.fee-paid.%'").await,
+        told.fees,
+        "FeePaid"
+    );
     assert_eq!(one(&mut db, "select count(*) from notification.notice").await, told.notices, "notices");
-    assert_eq!(one(&mut db, "select count(*) from notification.notice where state ->> 'status' <> 'sent'").await, 0, "notices that are not sent");
+    assert_eq!(
+        one(&mut db, "select count(*) from notification.notice where state ->> 'status' <> 'sent'").await,
+        0,
+        "notices that are not sent"
+    );
     assert_eq!(super::mails::all(&desk.mail_folder()).len() as i64, told.notices, "mails");
     ledger_balances(&mut db).await;
     positions_have_no_gap(&mut db, told.instructions).await;
@@ -95,9 +106,10 @@ async fn machines_and_histories_agree(db: &mut PgConnection, revived: bool) {
         assert_eq!(torn, 0, "machines of {name} whose row and history differ");
         let twice = format!(
             "select machine::text || ' ' || (event ->> 'event') || ' × ' || count(*) from {name}.history where not event ->> 'event' = any ($1)
-             group by machine, event ->> 'event' having count(*) > 1"
+             group by machine, event ->> 'event', event ->> 'instruction' having count(*) > 1"
         );
-        let twice: Vec<String> = sqlx::query_scalar(AssertSqlSafe(twice)).bind(&allowed).fetch_all(&mut *db).await.unwrap();
+        let twice: Vec<String> =
+            sqlx::query_scalar(AssertSqlSafe(twice)).bind(&allowed).fetch_all(&mut *db).await.unwrap();
         assert_eq!(twice, Vec::<String>::new(), "done twice in {name}");
     }
 }
@@ -106,7 +118,11 @@ async fn machines_and_histories_agree(db: &mut PgConnection, revived: bool) {
 /// provisionally once and finally once.
 async fn facts_are_said_once(db: &mut PgConnection, revived: bool) {
     for s in schemas().iter().filter(|s| s.bus) {
-        let rounds = if revived { "where word not in ('case-ended', 'verify-identity', 'place-block', 'request-fee')" } else { "" };
+        let rounds = if revived {
+            "where word not in ('case-ended', 'verify-identity', 'place-block', 'request-fee')"
+        } else {
+            ""
+        };
         let twice = format!(
             "with said as (select machine, split_part(subject, '.', 3) as word, body from {}.outbox where split_part(subject, '.', 3) <> 'case-progressed'),
                   kinds as (select machine, word, case word when 'block-placed' then convert_from(body, 'UTF8')::json #>> '{{data,provisional}}' else '' end as which from said)
@@ -143,7 +159,12 @@ async fn logs_are_trees_of_their_histories(db: &mut PgConnection) {
 
 /// 貸借一致: every entry, and so the whole, sums to zero; what came in is income, an advance, or waits.
 pub async fn ledger_balances(db: &mut PgConnection) {
-    let uneven: i64 = sqlx::query_scalar("select count(*) from (select entry from payment.ledger_posting group by entry having sum(amount) <> 0) e").fetch_one(&mut *db).await.unwrap();
+    let uneven: i64 = sqlx::query_scalar(
+        "select count(*) from (select entry from payment.ledger_posting group by entry having sum(amount) <> 0) e",
+    )
+    .fetch_one(&mut *db)
+    .await
+    .unwrap();
     assert_eq!(uneven, 0, "entries that do not balance");
     let counted_twice: i64 =
         sqlx::query_scalar("select count(*) from (select line from payment.ledger_entry where kind = 'line' group by line having count(*) > 1) l").fetch_one(db).await.unwrap();
@@ -159,7 +180,11 @@ async fn positions_have_no_gap(db: &mut PgConnection, instructions: i64) {
     .await
     .unwrap();
     for (label, last, number, newest) in recipients {
-        assert_eq!((last, number, newest.unwrap_or_default()), (instructions, instructions, instructions), "positions of {label}");
+        assert_eq!(
+            (last, number, newest.unwrap_or_default()),
+            (instructions, instructions, instructions),
+            "positions of {label}"
+        );
     }
     let twice: i64 = sqlx::query_scalar("select count(*) from (select recipient, entry from optout.delivery group by recipient, entry having count(*) > 1) d").fetch_one(db).await.unwrap();
     assert_eq!(twice, 0, "recipients that were instructed twice about one stop");
@@ -167,7 +192,12 @@ async fn positions_have_no_gap(db: &mut PgConnection, instructions: i64) {
 
 /// The console's read model stands where the cases stand.
 async fn console_agrees(db: &mut PgConnection) {
-    let (cases, viewed): (i64, i64) = sqlx::query_as("select (select count(*) from intake.cases), (select count(*) from console.case_view where kind is not null)").fetch_one(&mut *db).await.unwrap();
+    let (cases, viewed): (i64, i64) = sqlx::query_as(
+        "select (select count(*) from intake.cases), (select count(*) from console.case_view where kind is not null)",
+    )
+    .fetch_one(&mut *db)
+    .await
+    .unwrap();
     assert_eq!(cases, viewed, "cases in the console");
     let differ: i64 = sqlx::query_scalar(
         "select count(*) from intake.cases c join console.case_view v using (id) where (c.state ->> 'status' = 'ended') <> (v.step = 'ended')",

@@ -87,7 +87,7 @@ pub fn play(plot: Plot, seed: u64) -> End {
         open: vec![],
         restores: 0,
     };
-    run.to_the_end()
+    run.run_to_the_end()
 }
 
 impl Run {
@@ -99,7 +99,7 @@ impl Run {
         if self.now < self.plot.storm { self.plot.weather } else { CALM }
     }
 
-    fn to_the_end(&mut self) -> End {
+    fn run_to_the_end(&mut self) -> End {
         let interval = (self.plot.storm / self.plot.requests.max(1) as u64).max(1);
         let mut quiet_since = None;
         while self.now < self.plot.storm + PATIENCE {

@@ -59,6 +59,7 @@ pub type Row<E> = (i64, Uuid, E);
 
 /// The machines of one kind.
 pub struct Store<M: Machine> {
+    #[allow(clippy::type_complexity)] // version, state, history: said once
     pub rows: HashMap<Uuid, (i64, M::State, Vec<Row<M::Event>>)>,
     wakes: BTreeSet<(Timestamp, Uuid)>,
 }

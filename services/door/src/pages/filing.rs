@@ -126,7 +126,10 @@ pub async fn send(
     draft.language = language.as_str().to_owned();
     let request = match request::check(&draft, door.today(), door.config.rules()) {
         Ok(request) => request,
-        Err(errors) => return show(&door, StatusCode::UNPROCESSABLE_ENTITY, language, kind, &typed, &errors, ""),
+        Err(errors) => {
+            let errors = asked_here(language, &typed, errors);
+            return show(&door, StatusCode::UNPROCESSABLE_ENTITY, language, kind, &typed, &errors, "");
+        }
     };
     let Ok(key) = typed.get("token").parse::<IdempotencyKey>() else {
         return error_page(&door, language, &Problem::new(StatusCode::BAD_REQUEST, "key-missing"));
@@ -143,6 +146,15 @@ pub async fn send(
         }
         Err(problem) => error_page(&door, language, &problem),
     }
+}
+
+/// The English form does not mark the reading as required, since a name in Latin letters has none; so it is not asked for
+/// before there is a name.
+fn asked_here(language: Language, typed: &Fields, mut errors: Vec<FieldError>) -> Vec<FieldError> {
+    if language == Language::En && typed.get("person-name").trim().is_empty() {
+        errors.retain(|error| !(error.pointer == "/person/kana" && error.code == "required"));
+    }
+    errors
 }
 
 /// A form that could not be read.

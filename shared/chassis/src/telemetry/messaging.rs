@@ -22,7 +22,8 @@ pub fn traceparent_of(span: &Span) -> Option<TraceParent> {
 fn of_context(context: &Context) -> Option<TraceParent> {
     let span = context.span();
     let c = span.span_context();
-    c.is_valid().then(|| format!("00-{}-{}-{:02x}", c.trace_id(), c.span_id(), c.trace_flags().to_u8()))
+    c.is_valid()
+        .then(|| format!("00-{}-{}-{:02x}", c.trace_id(), c.span_id(), c.trace_flags().to_u8()))
         .and_then(|text| TraceParent::parse(&text))
 }
 
@@ -110,7 +111,13 @@ pub fn nats_headers() -> HeaderMap {
 
 /// The span in which a request is answered.
 pub fn answer_span(subject: &str, headers: Option<&HeaderMap>) -> Span {
-    let span = info_span!("answer", otel.name = format!("answer {subject}"), otel.kind = "server", messaging.system = "nats", messaging.destination.template = subject);
+    let span = info_span!(
+        "answer",
+        otel.name = format!("answer {subject}"),
+        otel.kind = "server",
+        messaging.system = "nats",
+        messaging.destination.template = subject
+    );
     set_remote_parent(&span, headers.and_then(|h| h.get("traceparent")).map(|v| v.as_str()));
     span
 }
@@ -124,4 +131,3 @@ pub fn linked_root_span(name: &'static str, service: Service, belongs_to: Option
     }
     span
 }
-

@@ -6,10 +6,16 @@
 mod messaging;
 mod setup;
 
-pub use messaging::{answer_span, current_traceparent, linked_root_span, nats_headers, process_span, send_span, set_remote_parent, traceparent_of};
+pub use messaging::{
+    answer_span, current_traceparent, linked_root_span, nats_headers, process_span, send_span, set_remote_parent,
+    traceparent_of,
+};
 pub use setup::{LogFormat, Telemetry, init, init_with_exporter};
 
-use opentelemetry::{KeyValue, global, metrics::{Counter, Histogram}};
+use opentelemetry::{
+    KeyValue, global,
+    metrics::{Counter, Histogram},
+};
 use std::{
     collections::HashMap,
     sync::{Mutex, OnceLock, PoisonError},
@@ -27,7 +33,9 @@ struct Meters {
 fn meters() -> std::sync::MutexGuard<'static, Meters> {
     static METERS: OnceLock<Mutex<Meters>> = OnceLock::new();
     METERS
-        .get_or_init(|| Mutex::new(Meters { counters: HashMap::new(), histograms: HashMap::new(), labels: HashMap::new() }))
+        .get_or_init(|| {
+            Mutex::new(Meters { counters: HashMap::new(), histograms: HashMap::new(), labels: HashMap::new() })
+        })
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
 }

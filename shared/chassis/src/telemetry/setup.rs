@@ -1,6 +1,9 @@
 //! Puts tracer, meter and logs together, once per process.
 
-use opentelemetry::{KeyValue, global, trace::{TraceContextExt, TracerProvider}};
+use opentelemetry::{
+    KeyValue, global,
+    trace::{TraceContextExt, TracerProvider},
+};
 use opentelemetry_sdk::{
     Resource,
     metrics::{PeriodicReader, SdkMeterProvider},
@@ -41,7 +44,9 @@ pub struct Telemetry {
 
 /// Starts telemetry for a process. Exporters follow the standard `OTEL_*` variables.
 pub fn init(name: &'static str, format: LogFormat) -> anyhow::Result<Telemetry> {
-    let wanted = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"].iter().any(|v| std::env::var_os(v).is_some());
+    let wanted = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"]
+        .iter()
+        .any(|v| std::env::var_os(v).is_some());
     if wanted {
         let exporter = opentelemetry_otlp::SpanExporter::builder().with_tonic().build()?;
         build(name, format, Some(Batch(exporter)), true)
@@ -51,7 +56,11 @@ pub fn init(name: &'static str, format: LogFormat) -> anyhow::Result<Telemetry> 
 }
 
 /// The same with an exporter in hand, each span exported as it ends: for tests.
-pub fn init_with_exporter<E: SpanExporter + 'static>(name: &'static str, format: LogFormat, exporter: E) -> anyhow::Result<Telemetry> {
+pub fn init_with_exporter<E: SpanExporter + 'static>(
+    name: &'static str,
+    format: LogFormat,
+    exporter: E,
+) -> anyhow::Result<Telemetry> {
     let tracer = SdkTracerProvider::builder().with_simple_exporter(exporter).with_resource(resource(name)).build();
     install(tracer, meter(name, false)?, format)
 }
@@ -59,10 +68,18 @@ pub fn init_with_exporter<E: SpanExporter + 'static>(name: &'static str, format:
 struct Batch<E>(E);
 
 fn resource(name: &'static str) -> Resource {
-    Resource::builder().with_service_name(name).with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION"))).build()
+    Resource::builder()
+        .with_service_name(name)
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .build()
 }
 
-fn build<E: SpanExporter + 'static>(name: &'static str, format: LogFormat, exporter: Option<Batch<E>>, otlp: bool) -> anyhow::Result<Telemetry> {
+fn build<E: SpanExporter + 'static>(
+    name: &'static str,
+    format: LogFormat,
+    exporter: Option<Batch<E>>,
+    otlp: bool,
+) -> anyhow::Result<Telemetry> {
     let mut tracer = SdkTracerProvider::builder().with_resource(resource(name));
     if let Some(Batch(exporter)) = exporter {
         tracer = tracer.with_batch_exporter(exporter);
@@ -81,16 +98,38 @@ fn meter(name: &'static str, otlp: bool) -> anyhow::Result<(SdkMeterProvider, pr
     Ok((meter.build(), registry))
 }
 
-fn install(tracer: SdkTracerProvider, (meter, registry): (SdkMeterProvider, prometheus::Registry), format: LogFormat) -> anyhow::Result<Telemetry> {
+fn install(
+    tracer: SdkTracerProvider,
+    (meter, registry): (SdkMeterProvider, prometheus::Registry),
+    format: LogFormat,
+) -> anyhow::Result<Telemetry> {
     // Without a propagator nothing is injected and nobody complains.
     global::set_text_map_propagator(TraceContextPropagator::new());
     global::set_tracer_provider(tracer.clone());
     global::set_meter_provider(meter.clone());
-    let filter = || EnvFilter::try_from_env("MADOGUCHI_LOG").unwrap_or_else(|_| EnvFilter::new("info,hyper=off,h2=off,tonic=off,async_nats=warn,sqlx=warn,opentelemetry=warn,opentelemetry_sdk=warn"));
+    let filter = || {
+        EnvFilter::try_from_env("MADOGUCHI_LOG").unwrap_or_else(|_| {
+            EnvFilter::new(
+                "info,hyper=off,h2=off,tonic=off,async_nats=warn,sqlx=warn,opentelemetry=warn,opentelemetry_sdk=warn",
+            )
+        })
+    };
     let spans = tracing_opentelemetry::layer().with_tracer(tracer.tracer("madoguchi")).with_filter(filter());
     let logs: Option<Box<dyn Layer<_> + Send + Sync>> = match format {
-        LogFormat::Json => Some(tracing_subscriber::fmt::layer().event_format(Json).with_writer(std::io::stdout).with_filter(filter()).boxed()),
-        LogFormat::Text => Some(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_filter(filter()).boxed()),
+        LogFormat::Json => Some(
+            tracing_subscriber::fmt::layer()
+                .event_format(Json)
+                .with_writer(std::io::stdout)
+                .with_filter(filter())
+                .boxed(),
+        ),
+        LogFormat::Text => Some(
+            tracing_subscriber::fmt::layer()
+                .with_writer(std::io::stderr)
+                .with_target(false)
+                .with_filter(filter())
+                .boxed(),
+        ),
         LogFormat::Off => None,
     };
     // A test process may have a subscriber already; then its own one stays.

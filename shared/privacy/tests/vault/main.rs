@@ -30,7 +30,8 @@ async fn count(connection: &mut PgConnection, statement: &'static str) -> i64 {
 
 fn later(hours: i64) -> Timestamp {
     #[allow(clippy::disallowed_methods)] // rows are stamped by PostgreSQL's clock, which is the machine's
-    Timestamp::try_from(SystemTime::now()).unwrap() + jiff::SignedDuration::from_hours(hours)
+    let now = SystemTime::now();
+    Timestamp::try_from(now).unwrap() + jiff::SignedDuration::from_hours(hours)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
