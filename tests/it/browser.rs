@@ -34,3 +34,50 @@ async fn staff_set_a_password_open_a_case_and_confirm_who_asks() {
     console::from_the_link_to_a_confirmed_identity(&chrome, &desk).await;
     chrome.close().await;
 }
+
+/// A page with one of every mistake: none of them is overlooked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_shuts_people_out_is_seen() {
+    let Some(chrome) = Chrome::open().await else { return };
+    let page = "<!doctype html><html lang=fr><head><title> </title></head><body>\
+        <h1>a</h1><h1>b</h1><h3>skipped</h3><nav>c</nav><div style='width:400px'>wide</div>\
+        <a href='%23nowhere'>d</a><button></button><p id=x>e</p><p id=x aria-describedby=y>f</p>\
+        <form><input name=q style='border-color:%23eee;color:%23999' placeholder=g><input name=w aria-invalid=true>\
+        <label><input type=radio name=r>h</label><label><input type=radio name=r>i</label></form>\
+        <p style='color:%23777;opacity:.99'>grey</p><p style='background:linear-gradient(red,blue)'>picture</p>\
+        <button style='width:9px;height:9px;padding:0'>s</button><a href=x tabindex=2>j</a><img src=x>\
+        <table><tr><th>k</th></tr></table></body></html>";
+    chrome.goto(&format!("data:text/html,{page}")).await;
+    let found = access::faults(&chrome, "en").await;
+    for fault in [
+        "wide: html lang is fr",
+        "wide: no title",
+        "wide: 2 h1",
+        "wide: a heading is skipped before <h3>",
+        "wide: 0 main",
+        "wide: no banner",
+        "wide: outside of all landmarks: <div",
+        "wide: a nav without a name",
+        "wide: no link that skips",
+        "wide: two of id x",
+        "wide: aria-describedby=\"y\" leads nowhere",
+        "wide: leads nowhere: <a href=\"#nowhere\"",
+        "wide: without a name: <button>",
+        "wide: without a label: <input name=\"q\"",
+        "wide: a choice without a legend",
+        "wide: wrong, and nothing says why",
+        "wide: a heading of nothing",
+        "wide: an order of its own",
+        "wide: a picture without words",
+        "wide: too small to hit: <button style",
+        "wide: contrast 4.48 of text: <p style",
+        "wide: text over a picture",
+        "wide: contrast 2.85 of what is typed",
+        "wide: contrast 1.16 of the edge",
+        "narrow: scrolls sideways",
+        "narrow: sticks out: <div",
+    ] {
+        assert!(found.iter().any(|line| line.starts_with(fault)), "{fault}: {found:#?}");
+    }
+    chrome.close().await;
+}

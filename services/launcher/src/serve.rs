@@ -19,7 +19,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(20);
 /// `[ops]`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct OpsSettings {
+pub(crate) struct OpsSettings {
     listen: String,
     log: LogFormat,
 }

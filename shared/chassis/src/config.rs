@@ -33,8 +33,41 @@ impl Settings {
 
     /// One section; unknown keys, missing keys and wrong types are errors that name the key.
     pub fn section<T: DeserializeOwned>(&self, name: &str) -> anyhow::Result<T> {
-        self.0
-            .get::<T>(name)
-            .with_context(|| format!("configuration section `[{name}]` (see infra/config/default.toml)"))
+        let whose = || format!("configuration section `[{name}]` (see infra/config/default.toml)");
+        let value: config::Value = self.0.get(name).with_context(whose)?;
+        // The library's own error names the section only.
+        serde_path_to_error::deserialize(value).map_err(|error| {
+            let key = match error.path().to_string() {
+                whole if whole == "." => name.to_owned(),
+                key => format!("{name}.{key}"),
+            };
+            anyhow::anyhow!("`{key}`: {}", error.into_inner()).context(whose())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code)] // read for its errors
+    struct Ops {
+        listen: String,
+        log: crate::telemetry::LogFormat,
+    }
+
+    #[test]
+    fn every_error_names_section_and_key() {
+        let read = |key: &str, value: &str| {
+            let settings = Settings::load(None, &[(key.to_owned(), value.to_owned())]).unwrap();
+            settings.section::<Ops>("ops").map(drop).map_err(|e| format!("{e:#}"))
+        };
+        assert!(read("ops.log", "text").is_ok());
+        for key in ["ops.log", "ops.lgo"] {
+            let error = read(key, "loud").unwrap_err();
+            assert!(error.contains(&format!("`{key}`")) && error.contains("[ops]"), "{error}");
+        }
     }
 }

@@ -113,6 +113,8 @@ pub async fn listen(address: &str, setting: &str) -> anyhow::Result<(TcpListener
 pub fn serve(stop: &Stop, listener: TcpListener, router: Router) {
     let asked = stop.clone();
     stop.spawn("http", async move {
+        // Without it an answer in two pieces waits for the client's delayed acknowledgement, 40 ms.
+        let listener = axum::serve::ListenerExt::tap_io(listener, |stream| drop(stream.set_nodelay(true)));
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         let until = asked.clone();
         if let Err(error) =

@@ -209,9 +209,15 @@ impl Chrome {
     }
     /// Presses a key.
     pub async fn key(&self, key: Key) {
-        let value = char::from(key);
-        let keys = KeyActions::new("keyboard".into()).then(KeyAction::Down { value }).then(KeyAction::Up { value });
-        self.client.perform_actions(keys).await.unwrap();
+        self.keys(&[key]).await;
+    }
+    /// Presses keys one after the other.
+    pub async fn keys(&self, keys: &[Key]) {
+        let mut actions = KeyActions::new("keyboard".into());
+        for value in keys.iter().map(|key| char::from(*key)) {
+            actions = actions.then(KeyAction::Down { value }).then(KeyAction::Up { value });
+        }
+        self.client.perform_actions(actions).await.unwrap();
     }
 
     /// The document that is shown, complete; another page or the same one loaded again is another document.

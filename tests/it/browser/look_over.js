@@ -113,4 +113,11 @@ for (const e of controls.filter(e => !hidden(e) && !e.matches('[type=radio], [ty
   if (e.placeholder) readable(e, getComputedStyle(e, '::placeholder').color, ground(e), 4.5, 'placeholder');
   readable(e, style.borderTopColor, ground(e.parentElement), 3, 'the edge');
 }
+
+// A window of 320 pixels scrolls in one direction only (1.4.10); wider ones do too.
+const wide = document.documentElement.clientWidth;
+if (document.scrollingElement.scrollWidth > wide) {
+  wrong.push(`scrolls sideways: ${document.scrollingElement.scrollWidth} px in ${wide} px`);
+  wrong.push(...all('body *').filter(e => !hidden(e) && e.getBoundingClientRect().right > wide + 1).slice(0, 5).map(e => `sticks out: ${name(e)}`));
+}
 return wrong;

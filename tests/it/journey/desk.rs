@@ -96,15 +96,14 @@ impl Desk {
         };
         let mut settings = settings(&house);
         settings.extend(plan.settings.iter().map(|(k, v)| ((*k).to_owned(), v.clone())));
-        let (mut admin_url, mut postgres) = (house.admin_url(), None);
-        let mut keys_url = keys_url(&house, &admin_url);
-        if plan.own_postgres {
+        let (admin_url, keys_url, postgres) = if plan.own_postgres {
             let (own, at) = own_postgres(&house).await;
             settings.push(("house.database_url".into(), at.template(&at.data).unwrap()));
             settings.push(("house.keys_url".into(), at.template(&at.keys).unwrap()));
-            (admin_url, keys_url) = (at.admin(&at.data).unwrap(), at.admin(&at.keys).unwrap());
-            postgres = Some(own);
-        }
+            (at.admin(&at.data).unwrap(), at.admin(&at.keys).unwrap(), Some(own))
+        } else {
+            (house.admin_url(), keys_url(&house), None)
+        };
         let borrowed: Vec<(&str, &str)> = settings.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         let rt = house.runtime(&borrowed);
         if plan.own_postgres {
@@ -271,10 +270,10 @@ fn settings(house: &House) -> Vec<(String, String)> {
 }
 
 /// The key database stands beside the data's, under the same name with another letter.
-fn keys_url(house: &House, admin_url: &str) -> String {
-    let role = house.runtime(&[]).keys_url("intake").unwrap();
+fn keys_url(house: &House) -> String {
+    let (admin_url, role) = (house.admin_url(), house.runtime(&[]).keys_url("intake").unwrap());
     let database = |url: &str| url.split('?').next().unwrap().rsplit('/').next().unwrap().to_owned();
-    admin_url.replace(&format!("/{}?", database(admin_url)), &format!("/{}?", database(&role)))
+    admin_url.replace(&format!("/{}?", database(&admin_url)), &format!("/{}?", database(&role)))
 }
 
 async fn own_postgres(house: &House) -> (Postgres, Databases) {

@@ -1,4 +1,0 @@
-mod failure;
-mod journey;
-mod markers;
-mod processes;
