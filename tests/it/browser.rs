@@ -1,5 +1,5 @@
-//! The pages as people use them, in Chromium: the public form and the status page in both languages, the console from the
-//! one-time link to a confirmed identity. Every page on the way is looked over for what would shut somebody out
+//! The pages as people use them, in Chromium: the public form and the status page in both languages, the console from
+//! the one-time link to a confirmed identity. Every page on the way is looked over for what would shut somebody out
 //! ([`access`]).
 //!
 //! Chromium is nobody's dependency but this module's; where it is missing, the tests say so and how to get it.

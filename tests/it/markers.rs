@@ -97,8 +97,11 @@ fn hex(bytes: &[u8]) -> String {
 /// The places where a marker was found, each with the form that it had.
 type Finds = Vec<String>;
 
+/// Subject, and subject, headers and payload as bytes.
+type Overheard = Vec<(String, Vec<u8>)>;
+
 /// Listens to everything that is said in the house's account, replies to questions among it.
-struct Spy(Arc<Mutex<Vec<(String, Vec<u8>)>>>, async_nats::Client);
+struct Spy(Arc<Mutex<Overheard>>, async_nats::Client);
 
 impl Spy {
     async fn listen(desk: &Desk) -> Self {

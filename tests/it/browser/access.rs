@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 /// Names what is wrong with the page as it stands.
 const LOOK_OVER: &str = include_str!("look_over.js");
-/// Goes to the top, as if the page had been opened just now (Tab goes on from where the focus was last), and notes every
-/// stop from then on: whether its focus can be seen, and what it is. Once the wanted one has the focus, it stays there.
+/// Goes to the top, as if the page had been opened just now (Tab goes on from where the focus was last), and notes
+/// every stop from then on: whether its focus can be seen, and what it is. Once the wanted one has the focus, it stays there.
 const NOTE_STOPS: &str = "
 document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute('tabindex'); scrollTo(0, 0);
 const wanted = arguments[0], note = { stops: [], there: false };
@@ -49,8 +49,8 @@ async fn look(chrome: &Chrome, lang: &str, how: &str) -> Vec<String> {
     found.as_array().unwrap().iter().map(|line| format!("{how}: {}", line.as_str().unwrap())).collect()
 }
 
-/// Goes with the Tab key from the top of the page until the focus is on this, and leaves it there. Every stop on the way
-/// can be seen; the first one skips to the content.
+/// Goes with the Tab key from the top of the page until the focus is on this, and leaves it there. Every stop on the
+/// way can be seen; the first one skips to the content.
 pub async fn tab_to(chrome: &Chrome, css: &str) {
     chrome.script(NOTE_STOPS, vec![json!(css)]).await;
     let mut note = Value::Null;

@@ -103,12 +103,13 @@ impl Flow {
 async fn rows(desk: &Desk) -> i64 {
     let look = async {
         let mut db = PgConnection::connect(&desk.admin_url).await?;
-        sqlx::query_scalar(
+        let rows: Result<i64, sqlx::Error> = sqlx::query_scalar(
             "select (select count(*) from intake.history) + (select count(*) from identity.history) + (select count(*) from payment.history)
                   + (select count(*) from fulfilment.history) + (select count(*) from optout.history) + (select count(*) from notification.history)",
         )
         .fetch_one(&mut db)
-        .await
+        .await;
+        rows
     };
-    look.await.unwrap_or_else(|_: sqlx::Error| 0)
+    look.await.unwrap_or(0)
 }
