@@ -110,7 +110,9 @@ impl Register {
                 let d: Disclosed = serde_json::from_slice(bytes).map_err(|_| ())?;
                 let mut hospitals = d.hospitals;
                 hospitals.truncate(HOSPITALS_MAX);
-                let (kana, birth_date) = (d.kana.ok_or(())?, d.birth_date.ok_or(())?);
+                // A foreign resident's name has no reading: then the name itself, folded, is what is asked by.
+                let kana = d.kana.or_else(|| d.name.clone()).ok_or(())?;
+                let birth_date = d.birth_date.ok_or(())?;
                 Ok::<_, ()>(Identifiers { kana, birth_date, name: d.name, sex: d.sex, hospitals })
             })
             .map_err(|()| unreadable)

@@ -200,7 +200,6 @@ async fn somebody_else_gets_nothing() {
 }
 
 /// A foreign resident's name has no reading (the form asks for none): the stop must reach the contractors all the same.
-#[ignore = "the register parks a person without a reading"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_without_a_reading_is_stopped_too() {
     let desk = Desk::open().await;
