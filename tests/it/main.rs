@@ -7,6 +7,7 @@ mod failure;
 mod infra;
 mod journey;
 mod markers;
+mod outside;
 mod processes;
 mod roles;
 mod simulation;

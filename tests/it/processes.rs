@@ -3,7 +3,7 @@
 use crate::journey::{
     child::{Child, become_the_program, fixed_port},
     contractors::{by_webhook, over_nats},
-    desk::{Desk, environment},
+    desk::{Desk, Plan, environment},
     people::{Person, deposits, disclosure, opt_out},
     reckoning::{self, Told},
 };
@@ -23,7 +23,7 @@ fn child() {
 }
 
 /// Asks `/readyz`; the status and the checks.
-async fn readiness(ops: &str) -> Result<Value, String> {
+pub async fn readiness(ops: &str) -> Result<Value, String> {
     let response = reqwest::get(format!("http://{ops}/readyz")).await.map_err(|e| e.to_string())?;
     let status = response.status().as_u16();
     let text = response.text().await.map_err(|e| e.to_string())?;
@@ -64,10 +64,12 @@ async fn every_service_is_ready_with_all_others_down() {
     }
 }
 
-/// The journeys with every service in a process of its own: one trace goes through several of them, and log lines name it.
+/// The journeys with every service in a process of its own: one trace goes through several of them, and the log of each names
+/// traces that the others' logs name too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_journeys_across_processes() {
-    let desk = Desk::apart().await;
+    let environment = vec![("MADOGUCHI_LOG", "info,chassis=debug,async_nats=warn,sqlx=warn")];
+    let desk = Desk::with(Plan { apart: true, environment, ..Plan::default() }).await;
     let contractors = [over_nats(&desk, "core-data").await, by_webhook(&desk, "analysis").await];
     let bank = deposits();
     let (one, two) = (Person::number(1), Person::number(2));
@@ -87,24 +89,39 @@ async fn both_journeys_across_processes() {
     }
     let longest = traces.values().max_by_key(|services| services.len()).unwrap();
     assert!(longest.len() >= 3, "the longest trace goes through {longest:?}");
-    let mut logged = 0;
     let mut children = desk.children.lock().await;
+    let mut logged: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for child in children.iter() {
-        for line in child.lines() {
-            for key in ["time", "level", "target"] {
-                assert!(line[key].is_string(), "{key} is missing: {line}");
+        for (trace, line) in child.lines().iter().filter_map(|line| Some((whole_line(line)?, line))) {
+            if line["message"] == "heard" {
+                for key in ["service", "kind", "outcome", "id"] {
+                    assert!(line[key].is_string(), "{key} is missing: {line}");
+                }
+                assert!(line["position"].is_i64(), "{line}");
             }
-            if let Some(trace) = line["trace_id"].as_str() {
-                assert_eq!(line["span_id"].as_str().map(str::len), Some(16), "{line}");
-                logged += usize::from(traces.contains_key(trace));
-            }
+            logged.entry(trace).or_default().insert(child.arguments.last().unwrap().clone());
         }
     }
-    assert!(logged > 0, "no line names a trace of the messages");
+    logged.retain(|trace, _| traces.contains_key(trace));
+    // The door and the steward hear nothing.
+    for name in NAMES.iter().filter(|n| !["door", "steward"].contains(n)) {
+        let shared = logged.values().any(|logs| logs.len() >= 2 && logs.contains(*name));
+        assert!(shared, "no trace of the messages is in the log of {name} and in another's: {logged:?}");
+    }
     for child in children.iter_mut() {
         let status = child.stop().await;
         assert!(status.success(), "{:?} ended with {status}", child.arguments);
     }
+}
+
+/// What every line of a log has; the trace that it names.
+fn whole_line(line: &Value) -> Option<String> {
+    for key in ["time", "level", "target"] {
+        assert!(line[key].is_string(), "{key} is missing: {line}");
+    }
+    let trace = line["trace_id"].as_str()?;
+    assert_eq!((trace.len(), line["span_id"].as_str().map(str::len)), (32, Some(16)), "{line}");
+    Some(trace.to_owned())
 }
 
 /// `check` says yes, and names what is wrong: a setting, a mail host that nobody registered (duty rows 48, 49).
@@ -153,10 +170,11 @@ async fn check_names_what_is_wrong() {
 }
 
 /// A folder that the servers' unprivileged user can reach; removed afterwards.
-struct Folder(PathBuf);
+pub struct Folder(pub PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    /// Empty.
+    pub fn new(name: &str) -> Self {
         let folder =
             std::env::temp_dir().join(format!("madoguchi-{name}-{}-{:08x}", std::process::id(), rand::random::<u32>()));
         std::fs::create_dir_all(&folder).unwrap();
@@ -174,31 +192,44 @@ impl Drop for Folder {
 
 /// The processes that `up` has started, by their files.
 fn servers(data: &Path) -> Vec<u32> {
+    servers_by_name(data).into_values().collect()
+}
+
+/// The same with their names, `nats` and `postgres`.
+pub fn servers_by_name(data: &Path) -> BTreeMap<String, u32> {
     let pids: Value = serde_json::from_slice(&std::fs::read(data.join("pids.json")).unwrap()).unwrap();
-    pids.as_object().unwrap().values().map(|p| u32::try_from(p["pid"].as_u64().unwrap()).unwrap()).collect()
+    let pid = |p: &Value| u32::try_from(p["pid"].as_u64().unwrap()).unwrap();
+    pids.as_object().unwrap().iter().map(|(name, p)| (name.clone(), pid(p))).collect()
 }
 
 /// A process that is there and no zombie.
-fn lives(pid: u32) -> bool {
+pub fn lives(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
 }
 
 fn up(folder: &Folder, more: &[&str]) -> Child {
+    up_with(folder, more, &[])
+}
+
+/// `madoguchi up` with its data in `data` of the folder, and more environment.
+pub fn up_with(folder: &Folder, more: &[&str], environment: &[(&str, String)]) -> Child {
     let ready = folder.0.join("ready.json");
     let _ = std::fs::remove_file(&ready);
     let data = folder.0.join("data");
     let arguments =
         [&["up", "--data", data.to_str().unwrap(), "--ready-file", ready.to_str().unwrap(), "--port", "0"], more]
             .concat();
-    let mut environment: Vec<(String, String)> = vec![];
+    let mut environment: Vec<(String, String)> =
+        environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     if std::env::var("MADOGUCHI_SERVERS").is_err() {
         environment.push(("MADOGUCHI_SERVERS".into(), "fetch".into()));
     }
     Child::start(&arguments, &environment, &folder.0.join("up.log"))
 }
 
-async fn ready(folder: &Folder, up: &Child) -> Value {
+/// What it says when it is ready.
+pub async fn ready(folder: &Folder, up: &Child) -> Value {
     eventually("up is ready", || async {
         std::fs::read(folder.0.join("ready.json")).map_err(|_| up.output()).map(|b| serde_json::from_slice(&b).unwrap())
     })

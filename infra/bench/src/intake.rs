@@ -143,7 +143,7 @@ async fn accept(
 
 /// How fast the cases behind the filings are made once the door is quiet: the rate over ten seconds or until none waits.
 async fn drain(db: &mut PgConnection, filed: u64) -> anyhow::Result<f64> {
-    let count = "select count(*) from intake.\"case\"";
+    let count = "select count(*) from intake.cases";
     let first: i64 = sqlx::query_scalar(count).fetch_one(&mut *db).await?;
     ensure!(filed > 0, "nothing was filed");
     let begun = Instant::now();

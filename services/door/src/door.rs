@@ -165,8 +165,9 @@ impl Door {
 
 /// Takes one from the budget, or says how long to wait.
 fn spend(budgets: &Mutex<Budgets>, client: IpAddr) -> Result<(), Duration> {
-    let now = Instant::now();
     let mut budgets = budgets.lock().unwrap_or_else(PoisonError::into_inner);
+    // Read inside the lock, so that time goes forward from one filing to the next.
+    let now = Instant::now();
     budgets.may_try(client, now)?;
     budgets.spend(client, now);
     Ok(())

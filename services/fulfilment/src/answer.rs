@@ -5,7 +5,7 @@
 
 use crate::decision::{Decision, Grounds, NotAllowed};
 use calendar::jst_date;
-use chassis::machine::{Machine, Verdict};
+use chassis::machine::{Machine, NOTHING_MORE, NOTHING_YET, Verdict, in_sequence};
 use contracts::{
     Capacity, CaseId, Code, DecisionOutcome, Kind, Message, Service, StaffId, Track, fulfilment::DecisionMade,
 };
@@ -188,8 +188,10 @@ impl Machine for Answer {
 
     fn decide(state: &State, input: &Input) -> Verdict<Event, Refusal> {
         match input {
-            Input::Prepare { ask, seq } => newer(state, *seq, Event::Opened { ask: ask.clone(), seq: *seq }),
-            Input::CaseEnded { at, seq } => newer(state, *seq, Event::Closed { at: *at, seq: *seq }),
+            Input::Prepare { ask, seq } => {
+                in_sequence(last(state), *seq, Event::Opened { ask: ask.clone(), seq: *seq })
+            }
+            Input::CaseEnded { at, seq } => in_sequence(last(state), *seq, Event::Closed { at: *at, seq: *seq }),
             Input::CaseErased { at } => match state {
                 State::Erased { .. } => Verdict::Already,
                 _ => Verdict::Events(vec![Event::Erased { at: *at }]),
@@ -260,19 +262,11 @@ impl Machine for Answer {
     }
 }
 
-/// What the case says counts when it is later, by the case's own sequence, than what was followed before.
-fn newer(state: &State, seq: i64, event: Event) -> Verdict<Event, Refusal> {
-    match state {
-        State::Erased { .. } => Verdict::Already,
-        State::None => Verdict::Events(vec![event]),
-        _ if seq > last(state) => Verdict::Events(vec![event]),
-        _ => Verdict::Already,
-    }
-}
-
+/// The greatest `sequence` of the case that was followed.
 fn last(state: &State) -> i64 {
     match state {
-        State::None | State::Erased { .. } => 0,
+        State::None => NOTHING_YET,
+        State::Erased { .. } => NOTHING_MORE,
         State::Open { last, .. } | State::Decided { last, .. } | State::Closed { last, .. } => *last,
     }
 }

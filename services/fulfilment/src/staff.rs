@@ -1,29 +1,32 @@
 //! What members of staff order: the decision. Every order says who and why.
 //!
 //! Why, and what the person is answered, are written down sealed before the order is tried, so that no decision ever stands
-//! without its record; those of a refused order are dropped again.
+//! without its record; those of a refused order are dropped again (`custody::orders`).
 
 use crate::{
     answer::{Answer, Input},
     decision::Grounds,
-    store::{Record, Store},
+    store::Record,
 };
 use calendar::{Calendar, Counting, Rule, Span, end_of, jst_date, last_day};
-use chassis::{Cause, Clock, HandleError, Home, Outcome};
+use chassis::{Clock, HandleError, Home};
 use contracts::{
     Code, Language, Timestamp,
     request::{Decide, StaffCommand, StaffReply},
 };
-use privacy::{Personal, Purpose, RecordClass, ServiceKey, Vault, VaultError};
+use custody::{Custody, orders::Words};
+use privacy::{Personal, Purpose, RecordClass};
 use serde_json::json;
-use std::sync::Arc;
 
-/// The longest reason for the order, in characters.
-const WHY_MAX: usize = 2_000;
-/// The longest reasons for the person, in characters.
-const REASONS_MAX: usize = 10_000;
+/// The reasons for the person.
+const REASONS: Words = Words {
+    field: Code::of("reasons"),
+    most: 10_000,
+    missing: Code::of("reasons-missing"),
+    too_long: Code::of("reasons-too-long"),
+    unreadable: Code::of("reasons-unreadable"),
+};
 /// Table and column that sealed bytes belong to.
-const WHY_PLACE: &[u8] = b"fulfilment.order_reason.sealed";
 const ANSWER_PLACE: &[u8] = b"fulfilment.answer_record.sealed";
 
 /// Carries out the orders.
@@ -31,20 +34,13 @@ const ANSWER_PLACE: &[u8] = b"fulfilment.answer_record.sealed";
 pub struct Desk {
     /// The answers.
     pub home: Home<Answer>,
-    /// The service's tables.
-    pub store: Store,
-    /// The keys of the records.
-    pub vault: Vault,
-    /// What reasons are sealed to.
-    pub key: Arc<ServiceKey>,
+    /// The keys of the records, and the reasons.
+    pub custody: Custody,
     /// Now.
     pub clock: Clock,
     /// How long records are kept.
     pub keep_years: u16,
 }
-
-/// Why an order is not carried out: a code, and the field.
-type No = (Code, Code);
 
 impl Desk {
     /// `req.fulfilment.decide`.
@@ -53,10 +49,22 @@ impl Desk {
     /// Nothing was done; the console tries again.
     pub async fn decide(&self, c: StaffCommand<Decide>) -> Result<StaffReply, HandleError> {
         let (at, case) = (self.clock.now(), c.order.case.0);
-        let (why, reasons) = match self.open(&c) {
-            Ok(opened) => opened,
-            Err((reason, field)) => return Ok(StaffReply::Refused { reason, at: Some(field) }),
+        let reasons = match &c.order.reasons {
+            Some(sealed) => match self.custody.words(&REASONS, case.as_bytes(), &sealed.0) {
+                Ok(reasons) => Some(reasons),
+                Err(reply) => return Ok(reply),
+            },
+            None => None,
         };
+        let reason = match self.custody.reason(&c, case, RecordClass::StatutoryRecord, at).await? {
+            Ok(reason) => reason,
+            Err(reply) => return Ok(reply),
+        };
+        let words = answer_words(&c.order, reasons.as_ref());
+        let plain = words.disclose(Purpose::SealForOwner).as_bytes();
+        let answer = self.custody.vault().seal(case, RecordClass::StatutoryRecord, ANSWER_PLACE, plain).await;
+        let answer = answer.map_err(|error| HandleError::Unavailable(error.to_string()))?;
+        let record = Record { cause: c.token, case, answer, at, keep_until: keep_until(at, self.keep_years) };
         let input = Input::Decide {
             outcome: c.order.outcome,
             ground: c.order.ground.clone(),
@@ -64,54 +72,7 @@ impl Desk {
             by: c.staff,
             at,
         };
-        let answer = answer_words(&c.order, reasons.as_ref());
-        let key = match self.vault.key(case, RecordClass::StatutoryRecord).await {
-            Ok(key) => key,
-            Err(VaultError::Erased { .. }) => {
-                return Ok(StaffReply::Refused { reason: Code::of("case-erased"), at: None });
-            }
-            Err(error) => return Err(HandleError::Unavailable(error.to_string())),
-        };
-        let seal = |place: &[u8], text: &Personal<String>| {
-            let sealed = key.seal(place, text.disclose(Purpose::SealForOwner).as_bytes());
-            sealed.map_err(|e| HandleError::Unavailable(e.to_string()))
-        };
-        let record = Record {
-            cause: c.token,
-            case,
-            staff: c.staff,
-            why: seal(WHY_PLACE, &why)?,
-            answer: seal(ANSWER_PLACE, &answer)?,
-            at,
-            keep_until: keep_until(at, self.keep_years),
-        };
-        let kept = self.store.keep(record).await?;
-        let outcome = self.home.handle(case, Cause::Person(c.token), input).await?;
-        if kept && !matches!(outcome, Outcome::Done { .. } | Outcome::Already { .. } | Outcome::Seen { .. }) {
-            self.store.drop_record(c.token).await?;
-        }
-        Ok(outcome.reply(case))
-    }
-
-    /// Opens what came sealed. Additional data: the token for the order's reason, the case for the person's.
-    fn open(&self, c: &StaffCommand<Decide>) -> Result<(Personal<String>, Option<Personal<String>>), No> {
-        let why = self.text(c.token.as_bytes(), &c.why.0, WHY_MAX, "why")?;
-        let reasons = match &c.order.reasons {
-            Some(sealed) => Some(self.text(c.order.case.0.as_bytes(), &sealed.0, REASONS_MAX, "reasons")?),
-            None => None,
-        };
-        Ok((why, reasons))
-    }
-
-    fn text(&self, aad: &[u8], sealed: &[u8], most: usize, field: &'static str) -> Result<Personal<String>, No> {
-        let no = |what: &str| (format!("{field}-{what}").parse().unwrap_or(Code::of("unreadable")), Code::of(field));
-        let opened = self.key.open(aad, sealed).map_err(|_| no("unreadable"))?;
-        let text = opened.text().map_err(|_| no("unreadable"))?;
-        match text.disclose(Purpose::SealForOwner).trim().chars().count() {
-            0 => Err(no("missing")),
-            n if n > most => Err(no("too-long")),
-            _ => Ok(text),
-        }
+        self.custody.carry_out(&self.home, case, reason, input, |tx| Box::pin(record.write(tx))).await
     }
 }
 

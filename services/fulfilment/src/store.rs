@@ -1,26 +1,41 @@
 //! Every SQL statement of this service that is not the bus's.
 
-use chassis::{Db, DbError};
-use contracts::{StaffId, Timestamp, Uuid};
+use chassis::{Db, DbError, reason};
+use contracts::{Timestamp, Uuid};
 use jiff_sqlx::ToSqlx;
+use sqlx::PgConnection;
 
-/// What is written down with a decision: why it was taken, and what the person is answered.
+/// What the person is answered, to be kept with the reason of the decision.
 #[derive(Clone, Debug)]
 pub struct Record {
     /// The order's token.
     pub cause: Uuid,
     /// The case.
     pub case: Uuid,
-    /// Who.
-    pub staff: StaffId,
-    /// Why, sealed.
-    pub why: Vec<u8>,
     /// The answer, sealed.
     pub answer: Vec<u8>,
     /// When.
     pub at: Timestamp,
     /// Until when it is kept.
     pub keep_until: Timestamp,
+}
+
+impl Record {
+    /// Writes it beside its reason, with which it goes.
+    ///
+    /// # Errors
+    /// The database did not do it.
+    pub async fn write(self, tx: &mut PgConnection) -> Result<(), DbError> {
+        sqlx::query("insert into answer_record (cause, case_id, sealed, at, keep_until) values ($1, $2, $3, $4, $5)")
+            .bind(self.cause)
+            .bind(self.case)
+            .bind(self.answer)
+            .bind(self.at.to_sqlx())
+            .bind(self.keep_until.to_sqlx())
+            .execute(tx)
+            .await?;
+        Ok(())
+    }
 }
 
 /// The service's own tables.
@@ -34,58 +49,6 @@ impl Store {
     /// On the service's schema.
     pub fn new(db: Db) -> Self {
         Self(db)
-    }
-
-    /// Keeps a record; `false` when this order had one already.
-    ///
-    /// # Errors
-    /// The database did not do it.
-    pub async fn keep(&self, record: Record) -> Result<bool, DbError> {
-        self.0
-            .write(move |tx| {
-                Box::pin(async move {
-                    let why = sqlx::query(
-                        "insert into order_reason (cause, case_id, staff, sealed, at) values ($1, $2, $3, $4, $5) \
-                         on conflict (cause) do nothing",
-                    )
-                    .bind(record.cause)
-                    .bind(record.case)
-                    .bind(record.staff.0)
-                    .bind(record.why)
-                    .bind(record.at.to_sqlx())
-                    .execute(&mut *tx)
-                    .await?;
-                    sqlx::query(
-                        "insert into answer_record (cause, case_id, sealed, at, keep_until) values ($1, $2, $3, $4, $5) \
-                         on conflict (cause) do nothing",
-                    )
-                    .bind(record.cause)
-                    .bind(record.case)
-                    .bind(record.answer)
-                    .bind(record.at.to_sqlx())
-                    .bind(record.keep_until.to_sqlx())
-                    .execute(&mut *tx)
-                    .await?;
-                    Ok(why.rows_affected() == 1)
-                })
-            })
-            .await
-    }
-
-    /// Drops the record of an order that was refused: nothing was done, so nothing is kept.
-    ///
-    /// # Errors
-    /// The database did not do it.
-    pub async fn drop_record(&self, cause: Uuid) -> Result<(), DbError> {
-        self.0
-            .write(move |tx| {
-                Box::pin(async move {
-                    sqlx::query("delete from order_reason where cause = $1").bind(cause).execute(&mut *tx).await?;
-                    sqlx::query("delete from answer_record where cause = $1").bind(cause).execute(&mut *tx).await?;
-                    Ok(())
-                })
-            })
-            .await
     }
 
     /// At most 100 cases whose last record's time is over.
@@ -103,20 +66,12 @@ impl Store {
         Ok(found)
     }
 
-    /// Deletes the rows of a case whose key is destroyed.
+    /// Deletes the rows of a case whose key is destroyed: the reasons, and with them the answers.
     ///
     /// # Errors
     /// The database did not do it.
     pub async fn drop_case(&self, case: Uuid) -> Result<(), DbError> {
-        self.0
-            .write(move |tx| {
-                Box::pin(async move {
-                    sqlx::query("delete from order_reason where case_id = $1").bind(case).execute(&mut *tx).await?;
-                    sqlx::query("delete from answer_record where case_id = $1").bind(case).execute(&mut *tx).await?;
-                    Ok(())
-                })
-            })
-            .await
+        self.0.write(move |tx| Box::pin(async move { Ok(reason::end_with(tx, case).await?) })).await
     }
 
     /// Which of these cases have rows that their key seals.
@@ -124,13 +79,6 @@ impl Store {
     /// # Errors
     /// The database did not answer.
     pub async fn sealed_cases(&self, cases: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
-        let found = sqlx::query_scalar(
-            "select case_id from answer_record where case_id = any($1) \
-             union select case_id from order_reason where case_id = any($1)",
-        )
-        .bind(cases)
-        .fetch_all(self.0.pool())
-        .await?;
-        Ok(found)
+        Ok(reason::sealed_under(self.0.pool(), cases).await?)
     }
 }

@@ -9,6 +9,7 @@ use contracts::{
     intake::CaseErased,
     request::{Decide, StaffCommand, StaffReply},
 };
+use custody::Custody;
 use fulfilment::{
     MACHINES, MIGRATOR,
     answer::{Answer, Event, State},
@@ -109,7 +110,7 @@ impl Desk {
         .await;
     }
     async fn records(&self) -> Vec<(Uuid, Vec<u8>, Vec<u8>)> {
-        let find = "select cause, w.sealed, a.sealed from fulfilment.order_reason w join fulfilment.answer_record a using (cause)";
+        let find = "select cause, w.sealed, a.sealed from fulfilment.staff_reason w join fulfilment.answer_record a using (cause)";
         sqlx::query_as(find).fetch_all(&self.admin).await.unwrap()
     }
 }
@@ -147,7 +148,7 @@ async fn a_refusal_takes_a_ground_and_reasons_and_its_record_outlives_the_erasur
         assert!(!String::from_utf8_lossy(sealed).contains("山田"));
         desk.vault.open(case.0, RecordClass::StatutoryRecord, place, sealed).await.map(|o| o.text().unwrap())
     };
-    let opened = open(b"fulfilment.order_reason.sealed", why).await.unwrap();
+    let opened = open(b"fulfilment.staff_reason.sealed", why).await.unwrap();
     assert_eq!(opened.disclose(Purpose::ShowToStaff), MARKER);
     let opened = open(b"fulfilment.answer_record.sealed", answer).await.unwrap();
     let told: serde_json::Value = serde_json::from_str(opened.disclose(Purpose::ShowToStaff)).unwrap();
@@ -171,13 +172,14 @@ async fn a_refusal_takes_a_ground_and_reasons_and_its_record_outlives_the_erasur
     // Erasing the case does not reach the record; the end of its time does.
     desk.say(case, CaseErased { case, at: now() }.into(), 80).await;
     desk.is(case, "erased").await;
-    let store = Store::new(desk.rt.db("fulfilment").await.unwrap());
+    let bus = desk.rt.bus(contracts::Service::Fulfilment).await.unwrap();
+    let (custody, store) = (Custody::open(&desk.rt, &bus).await.unwrap(), Store::new(bus.db().clone()));
     let at = |text: &str| Clock::held(text.parse().unwrap());
-    assert_eq!(retention::sweep(&desk.vault, &store, &at("2029-06-10T23:59:59+09:00")).await.unwrap(), 0);
-    assert!(open(b"fulfilment.order_reason.sealed", why).await.is_ok());
-    assert_eq!(retention::sweep(&desk.vault, &store, &at("2029-06-11T00:00:00+09:00")).await.unwrap(), 1);
+    assert_eq!(retention::end_records(&custody, &store, &at("2029-06-10T23:59:59+09:00")).await.unwrap(), 0);
+    assert!(open(b"fulfilment.staff_reason.sealed", why).await.is_ok());
+    assert_eq!(retention::end_records(&custody, &store, &at("2029-06-11T00:00:00+09:00")).await.unwrap(), 1);
     assert!(desk.records().await.is_empty());
-    assert!(matches!(open(b"fulfilment.order_reason.sealed", why).await, Err(VaultError::Erased { .. })));
+    assert!(matches!(open(b"fulfilment.staff_reason.sealed", why).await, Err(VaultError::Erased { .. })));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,7 +4,8 @@ use crate::verification::{Ask, Input, Verification};
 use async_trait::async_trait;
 use chassis::{Cause, HandleError, Heard, Hears, Home, Reaction};
 use contracts::{CaseId, Message};
-use privacy::{RecordClass, Vault};
+use custody::Custody;
+use privacy::RecordClass;
 use std::sync::Arc;
 
 /// The hearer.
@@ -12,7 +13,7 @@ pub struct React {
     /// The verifications.
     pub home: Home<Verification>,
     /// The keys of the evidence.
-    pub vault: Vault,
+    pub custody: Custody,
 }
 
 /// Which verification hears it, and as what; pure. `seq` is the case machine's.
@@ -42,7 +43,7 @@ impl Hears for React {
         };
         if matches!(input, Input::CaseErased { .. }) {
             // The key first: should anything fail after this, the words are unreadable already and the message comes again.
-            let erased = self.vault.erase(case.0, RecordClass::Evidence).await;
+            let erased = self.custody.erase(case.0, RecordClass::Evidence).await;
             erased.map_err(|e| HandleError::Unavailable(e.to_string()))?;
         }
         Ok(self.home.handle(case.0, Cause::Message(heard), input).await?.into())

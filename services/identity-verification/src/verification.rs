@@ -6,7 +6,7 @@
 
 use crate::documents::{Judgement, Matrix};
 use calendar::jst_date;
-use chassis::machine::{Machine, Verdict};
+use chassis::machine::{Machine, NOTHING_MORE, NOTHING_YET, Verdict, in_sequence};
 use contracts::{
     CaseId, Code, Message, Service, StaffId,
     identity::{IdentityConfirmed, IdentityDeficient, IdentityRejected},
@@ -32,8 +32,8 @@ impl Machine for Verification {
 
     fn decide(state: &State, input: &Input) -> Said {
         match input {
-            Input::Verify { ask, seq } => asked(state, ask, *seq),
-            Input::CaseEnded { at, seq } => ended(state, *at, *seq),
+            Input::Verify { ask, seq } => in_sequence(last(state), *seq, Event::Asked { ask: ask.clone(), seq: *seq }),
+            Input::CaseEnded { at, seq } => in_sequence(last(state), *seq, Event::Closed { at: *at, seq: *seq }),
             Input::CaseErased { at } => match state {
                 State::Erased { .. } => Verdict::Already,
                 _ => one(Event::Erased { at: *at }),
@@ -163,24 +163,6 @@ fn one(event: Event) -> Said {
     Verdict::Events(vec![event])
 }
 
-fn asked(state: &State, ask: &Ask, seq: i64) -> Said {
-    match state {
-        State::Erased { .. } => Verdict::Already,
-        State::None => one(Event::Asked { ask: ask.clone(), seq }),
-        _ if seq > last(state) => one(Event::Asked { ask: ask.clone(), seq }),
-        _ => Verdict::Already,
-    }
-}
-
-fn ended(state: &State, at: Timestamp, seq: i64) -> Said {
-    match state {
-        State::Erased { .. } => Verdict::Already,
-        State::None => one(Event::Closed { at, seq }),
-        _ if seq > last(state) => one(Event::Closed { at, seq }),
-        _ => Verdict::Already,
-    }
-}
-
 fn confirm(ask: &Ask, papers: &[Code], by: StaffId, at: Timestamp) -> Said {
     if !(1..=PAPERS_MAX).contains(&papers.len()) {
         return Verdict::Refused(Refusal::PaperCount);
@@ -199,9 +181,11 @@ fn confirm(ask: &Ask, papers: &[Code], by: StaffId, at: Timestamp) -> Said {
     }
 }
 
+/// The greatest `sequence` of the case that was followed.
 fn last(state: &State) -> i64 {
     match state {
-        State::None | State::Erased { .. } => 0,
+        State::None => NOTHING_YET,
+        State::Erased { .. } => NOTHING_MORE,
         State::Pending { last, .. }
         | State::Deficient { last, .. }
         | State::Confirmed { last, .. }

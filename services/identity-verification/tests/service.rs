@@ -10,9 +10,9 @@ use contracts::{
     intake::{CaseEnded, CaseErased},
     request::{AskForCompletion, ConfirmIdentity, RejectIdentity, Request, StaffCommand, StaffReply},
 };
+use custody::Custody;
 use identity_verification::{
-    MACHINES, MIGRATOR, retention, start,
-    store::Store,
+    MACHINES, MIGRATOR, start,
     verification::{Event, State, Verification},
 };
 use privacy::{FileMasterKey, Limits, Purpose, RecordClass, Vault, VaultError};
@@ -112,7 +112,7 @@ impl Desk {
         .await;
     }
     async fn reasons(&self) -> Vec<(Uuid, Vec<u8>)> {
-        sqlx::query_as("select cause, sealed from identity.order_reason order by at, cause")
+        sqlx::query_as("select cause, sealed from identity.staff_reason order by at, cause")
             .fetch_all(&self.admin)
             .await
             .unwrap()
@@ -170,7 +170,7 @@ async fn papers_are_asked_for_completed_and_confirmed_and_every_order_keeps_its_
     for (_, sealed) in &reasons {
         assert!(!String::from_utf8_lossy(sealed).contains("山田"));
         let opened =
-            desk.vault.open(case.0, RecordClass::Evidence, b"identity.order_reason.sealed", sealed).await.unwrap();
+            desk.vault.open(case.0, RecordClass::Evidence, b"identity.staff_reason.sealed", sealed).await.unwrap();
         assert_eq!(opened.text().unwrap().disclose(Purpose::ShowToStaff), MARKER);
     }
     // The history names the orders, and folding it gives the row.
@@ -194,7 +194,7 @@ async fn erased(desk: &Desk, case: CaseId, sealed: &[u8]) {
     desk.say(case, CaseErased { case, at: now() }.into(), 80).await;
     desk.is(case, "erased").await;
     assert!(desk.reasons().await.is_empty());
-    let opened = desk.vault.open(case.0, RecordClass::Evidence, b"identity.order_reason.sealed", sealed).await;
+    let opened = desk.vault.open(case.0, RecordClass::Evidence, b"identity.staff_reason.sealed", sealed).await;
     assert!(matches!(opened, Err(VaultError::Erased { .. })));
     assert_eq!(desk.confirm(case, Uuid::now_v7(), "drivers-licence").await, refused("case-erased"));
 }
@@ -234,10 +234,15 @@ async fn keys_that_seal_nothing_are_swept() {
     desk.is(kept, "pending").await;
     assert_eq!(desk.confirm(kept, Uuid::now_v7(), "my-number-card").await, done(kept, "confirmed"));
     assert_eq!(desk.confirm(idle, Uuid::now_v7(), "my-number-card").await, refused("too-early"));
-    let store = Store::new(desk.rt.db("identity").await.unwrap());
-    assert_eq!(retention::sweep(&desk.vault, &store, &desk.rt.clock()).await.unwrap(), 0, "not within a day");
-    let later = chassis::Clock::held("2199-01-01T00:00:00Z".parse().unwrap());
-    assert_eq!(retention::sweep(&desk.vault, &store, &later).await.unwrap(), 1);
+    let bus = desk.rt.bus(contracts::Service::Identity).await.unwrap();
+    let custody = Custody::open(&desk.rt, &bus).await.unwrap();
+    let sealed = |cases: Vec<Uuid>| {
+        let db = bus.db().clone();
+        async move { Ok(chassis::reason::sealed_under(db.pool(), &cases).await?) }
+    };
+    assert_eq!(custody.sweep(desk.rt.clock().now(), &sealed).await.unwrap(), 0, "not within a day");
+    let later = "2199-01-01T00:00:00Z".parse().unwrap();
+    assert_eq!(custody.sweep(later, &sealed).await.unwrap(), 1);
     assert!(desk.vault.existing_key(kept.0, RecordClass::Evidence).await.is_ok());
     assert!(matches!(desk.vault.existing_key(idle.0, RecordClass::Evidence).await, Err(VaultError::Missing(_))));
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 use chassis::{Bus, Cause, HandleError, Home, Outcome, telemetry};
 use contracts::{Code, Service, Timestamp, Uuid};
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 use jiff::SignedDuration;
 use privacy::{HatchKey, Personal, PublicKey, Purpose};
 use privacy_seal::filing::{Filing, NewRequest};
@@ -31,6 +31,15 @@ pub struct Taker {
     home: Home<Case>,
     persons: Persons,
     settings: Settings,
+}
+
+/// Did the door say something since it was last asked? Takes all that it said.
+fn heard_one(hints: &mut async_nats::Subscriber) -> bool {
+    let mut heard = false;
+    while let Some(Some(_)) = hints.next().now_or_never() {
+        heard = true;
+    }
+    heard
 }
 
 /// What became of one filing.
@@ -57,11 +66,21 @@ impl Taker {
         let stop = self.bus.stopping();
         let poll = Duration::from_millis(self.settings.poll_ms);
         let mut hints = self.bus.nats().subscribe(FILED).await.ok();
+        let mut at_once = usize::from(self.settings.at_once);
         while !stop.is_asked() {
-            match self.take_once().await {
-                Ok(n) if n == usize::from(self.settings.batch) => continue,
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "the in-tray cannot be emptied now; it is tried again"),
+            let full = match self.take_once(at_once).await {
+                Ok(n) => n == usize::from(self.settings.batch),
+                Err(error) => {
+                    tracing::warn!(%error, "the in-tray cannot be emptied now; it is tried again");
+                    false
+                }
+            };
+            // The counter goes first (bus.md 5.3): as long as more comes in than is taken, one worker takes, so that people
+            // are not kept waiting for the case that follows. The rest is taken when the door is quiet.
+            let busy = full && hints.as_mut().is_some_and(heard_one);
+            at_once = if busy { 1 } else { usize::from(self.settings.at_once) };
+            if full {
+                continue;
             }
             let hint = async {
                 let heard = match hints.as_mut() {
@@ -80,14 +99,13 @@ impl Taker {
         }
     }
 
-    /// Takes one batch; how many filings it was.
+    /// Takes one batch, so many at the same time; how many filings it was.
     ///
     /// # Errors
     /// The in-tray cannot be read. What goes wrong with one filing is written down and does not keep the others waiting.
-    pub async fn take_once(&self) -> Result<usize, HandleError> {
+    pub async fn take_once(&self, at_once: usize) -> Result<usize, HandleError> {
         let taken = tray::claim(self.bus.db(), self.bus.clock().now(), self.settings.batch).await?;
         let n = taken.len();
-        let at_once = usize::from(self.settings.at_once);
         stream::iter(taken)
             .for_each_concurrent(at_once, |filing| async move {
                 let id = filing.id;

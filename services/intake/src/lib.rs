@@ -20,8 +20,9 @@ use case::Case;
 use chassis::{Home, Runtime, Started, machine::Machine};
 use config::Settings;
 use contracts::Service;
+use custody::Custody;
 use person::Persons;
-use privacy::{BlindIndex, FileMasterKey, ServiceKey, Vault, vault::Limits};
+use privacy::BlindIndex;
 use std::{sync::Arc, time::Duration};
 
 /// Whose process it is.
@@ -44,7 +45,12 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     bus.run(Arc::new(react::React::new(home.clone())), vec![Arc::new(home.clone())]).await?;
     let poll = Duration::from_millis(settings.poll_ms);
     bus.spawn("intake: erasures", persons.clone().erase_due(home.clone(), poll));
-    bus.spawn("intake: upkeep", upkeep::run(bus.clone(), persons.clone()));
+    bus.spawn("intake: upkeep", upkeep::run(bus.clone()));
+    let db = bus.db().clone();
+    persons.custody().tend(&bus, move |cases| {
+        let db = db.clone();
+        async move { store::with_sealed_rows(&db, cases).await }
+    });
     bus.spawn("intake: in-tray", filing::Taker::new(bus.clone(), home, persons, settings).run());
     Ok(Started::default())
 }
@@ -54,17 +60,7 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
 /// # Errors
 /// A key file or the key database; the text names it.
 pub async fn persons(rt: &Runtime, bus: Arc<chassis::Bus>) -> anyhow::Result<Persons> {
-    let (role, keys) = (SERVICE.token(), rt.keys_dir());
-    let master = FileMasterKey::load_or_create(&keys.join("master.key")).context("the master key")?;
-    let vault = Vault::connect(&rt.keys_url(role)?, role, Arc::new(master), Limits::default())
-        .await
-        .context("the key database (`house.keys_url`)")?;
-    let checked = vault.clone();
-    rt.health().add("intake: key database", move || {
-        let vault = checked.clone();
-        async move { vault.check().await.map_err(|error| error.to_string()) }
-    });
-    let index = BlindIndex::load_or_create(keys, role).context("the index key")?;
-    let key = ServiceKey::load_or_create(keys, role).context("the desk's key")?;
-    Ok(Persons::new(bus, vault, index, key, keys.to_owned()))
+    let custody = Custody::open(rt, &bus).await?;
+    let index = BlindIndex::load_or_create(rt.keys_dir(), SERVICE.token()).context("`house.keys_dir`")?;
+    Ok(Persons::new(bus, custody, index, rt.keys_dir().to_owned()))
 }

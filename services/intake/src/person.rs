@@ -14,8 +14,9 @@ pub mod table;
 use crate::store;
 use chassis::{Bus, HandleError};
 use contracts::{Service, Uuid};
+use custody::Custody;
 use document::Document;
-use privacy::{BlindIndex, PublicKey, RecordClass, ServiceKey, Vault, VaultError};
+use privacy::{BlindIndex, Personal, PublicKey, Purpose, RecordClass, ServiceKey, VaultError};
 use privacy_seal::filing::NewRequest;
 use std::{path::PathBuf, sync::Arc};
 
@@ -28,9 +29,8 @@ const WHY_PLACE: &[u8] = b"intake.staff_order.why";
 #[derive(Clone)]
 pub struct Persons {
     bus: Arc<Bus>,
-    vault: Vault,
+    custody: Custody,
     index: BlindIndex,
-    key: ServiceKey,
     keys_dir: PathBuf,
 }
 
@@ -45,16 +45,16 @@ pub enum Kept {
 
 impl Persons {
     /// Puts the parts together.
-    pub fn new(bus: Arc<Bus>, vault: Vault, index: BlindIndex, key: ServiceKey, keys_dir: PathBuf) -> Self {
-        Self { bus, vault, index, key, keys_dir }
+    pub fn new(bus: Arc<Bus>, custody: Custody, index: BlindIndex, keys_dir: PathBuf) -> Self {
+        Self { bus, custody, index, keys_dir }
     }
     /// The desk's own key pair.
     pub fn key(&self) -> &ServiceKey {
-        &self.key
+        self.custody.key()
     }
-    /// The key database.
-    pub fn vault(&self) -> &Vault {
-        &self.vault
+    /// The keys of the persons.
+    pub fn custody(&self) -> &Custody {
+        &self.custody
     }
 
     /// Seals the personal part of a new request and makes its index rows. The key is committed before the row. The same
@@ -65,7 +65,7 @@ impl Persons {
     pub async fn keep(&self, request: &NewRequest) -> Result<Kept, HandleError> {
         let case = request.case.0;
         let document = Document::of(request);
-        let sealed = match self.vault.seal(case, RecordClass::Case, PLACE, &document.to_json()).await {
+        let sealed = match self.custody.vault().seal(case, RecordClass::Case, PLACE, &document.to_json()).await {
             Ok(sealed) => sealed,
             Err(VaultError::Erased { .. }) => return Ok(Kept::Erased),
             Err(error) => return Err(unavailable(error)),
@@ -77,22 +77,21 @@ impl Persons {
 
     /// Opens the document of a case; `None` when it was erased.
     async fn open(&self, case: Uuid, sealed: &[u8]) -> Result<Option<Document>, HandleError> {
-        match self.vault.open(case, RecordClass::Case, PLACE, sealed).await {
+        match self.custody.vault().open(case, RecordClass::Case, PLACE, sealed).await {
             Ok(opened) => Document::read(&opened).map(Some).map_err(unavailable),
             Err(VaultError::Erased { .. }) => Ok(None),
             Err(error) => Err(unavailable(error)),
         }
     }
 
-    /// The reason of a staff order, sealed again under the key of the case, so that it ends with the case. `None`: it was
-    /// not sealed to this service under this token, or the case was erased.
+    /// The reason of a staff order, sealed again under the key of the case, so that it ends with the case. `None`: the case
+    /// was erased.
     ///
     /// # Errors
     /// The key database is away.
-    pub async fn reseal_why(&self, case: Uuid, token: Uuid, why: &[u8]) -> Result<Option<Vec<u8>>, HandleError> {
-        let Ok(opened) = self.key.open(token.as_bytes(), why) else { return Ok(None) };
-        let plain = opened.disclose(privacy::Purpose::SealForOwner);
-        match self.vault.existing_key(case, RecordClass::Case).await {
+    pub async fn reseal_why(&self, case: Uuid, why: &Personal<String>) -> Result<Option<Vec<u8>>, HandleError> {
+        let plain = why.disclose(Purpose::SealForOwner).as_bytes();
+        match self.custody.vault().existing_key(case, RecordClass::Case).await {
             Ok(key) => key.seal(WHY_PLACE, plain).map(Some).map_err(unavailable),
             Err(VaultError::Erased { .. } | VaultError::Missing(_)) => Ok(None),
             Err(error) => Err(unavailable(error)),

@@ -13,9 +13,6 @@ use contracts::{
 };
 use std::sync::Arc;
 
-/// The longest reason, sealed, in bytes.
-const WHY_MAX: usize = 8 * 1024;
-
 /// Answers until the process stops.
 pub fn answer(bus: &Arc<Bus>, home: &Home<Case>, persons: &Persons) {
     let p = persons.clone();
@@ -108,15 +105,11 @@ impl Desk {
         if self.home.read(case.0).await?.is_none() {
             return Ok(Obeyed::refused("case-unknown"));
         }
-        if command.why.0.len() > WHY_MAX {
-            return Ok(Obeyed::refused("why-too-long"));
-        }
-        let why = self.persons.reseal_why(case.0, command.token, &command.why.0).await?;
-        let erased = store::person(self.bus.db(), case.0).await?.is_none_or(|person| person.sealed.is_none());
         // Every order has a reason; of an erased case none is kept, and the machine says what is left to say.
-        if why.is_none() && !erased {
-            return Ok(Obeyed::refused("why-unreadable"));
-        }
+        let why = match self.persons.custody().why(command) {
+            Ok(why) => self.persons.reseal_why(case.0, &why).await?,
+            Err(reply) => return Ok(Obeyed { reply, done: false }),
+        };
         let at = self.bus.clock().now();
         let order = Order { token: command.token, case: case.0, verb, staff: command.staff.0, why, at };
         store::write_order(self.bus.db(), order).await?;

@@ -1,6 +1,6 @@
 //! `check`: is the configuration whole, and does everything answer?
 
-use crate::serve::OpsSettings;
+use crate::{place::KeeperSettings, serve::OpsSettings};
 use anyhow::Context;
 use chassis::{
     Clock, Runtime,
@@ -39,6 +39,7 @@ fn sections(rt: &Runtime) -> Vec<String> {
     let read = [
         rt.section::<chassis::bus::BusSettings>("bus").map(drop),
         rt.section::<OpsSettings>("ops").map(drop),
+        rt.section::<KeeperSettings>("keeper").map(drop),
         rt.section::<steward::StewardSettings>("steward").map(drop),
         rt.section::<door::config::DoorConfig>("door").and_then(|s| s.check().map_err(anyhow::Error::msg)),
         rt.section::<intake::config::Settings>("intake").and_then(|s| s.check()).map(drop),

@@ -5,6 +5,7 @@ mod check;
 mod cli;
 mod demo;
 mod houses;
+mod outside;
 mod place;
 mod provision;
 mod serve;

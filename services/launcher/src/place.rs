@@ -1,15 +1,24 @@
 //! Where a house stands: its data folder, its servers, and the settings that follow from them.
 
-use crate::{KEY_SCHEMAS, ServersFrom, UpArgs, schemas};
+use crate::{
+    KEY_SCHEMAS, ServersFrom, UpArgs,
+    outside::{self, Outside},
+    schemas,
+};
 use anyhow::Context;
-use chassis::{Clock, config::Settings};
+use chassis::{Clock, config::Settings, telemetry};
 use nats_auth::{House as Accounts, RootSecret};
-use servers::{Binaries, DataDir, Mode, Nats, NatsJwt, NatsOptions, PgOptions, Postgres};
+use serde::Deserialize;
+use servers::{Binaries, DataDir, KeepRules, Keeper, Mode, Nats, NatsJwt, NatsOptions, PgOptions, Postgres, Why};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
-use steward::provision::{Databases, Secrets, databases, parse_admin_url};
+use steward::{
+    StewardSettings,
+    provision::{Databases, Secrets, databases},
+};
 
 /// Told what is being done.
 pub type Progress<'a> = &'a (dyn Fn(&str) + Send + Sync);
@@ -42,54 +51,12 @@ impl Ports {
     }
 }
 
-/// Servers named by the environment; absent ones are started privately.
-#[derive(Clone, Debug, Default)]
-struct Outside {
-    postgres: Option<String>,
-    nats: Option<OutsideNats>,
-}
-
-#[derive(Clone, Debug)]
-struct OutsideNats {
-    url: String,
-    monitor: String,
-    operator_seed: PathBuf,
-    system_account: String,
-    system_creds: PathBuf,
-}
-
-impl Outside {
-    fn from_environment() -> anyhow::Result<Self> {
-        let var = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
-        let need = |name: &str| {
-            var(name).with_context(|| {
-                format!("MADOGUCHI_NATS_URL is set, so `{name}` must be set too (see README, \"Existing servers\")")
-            })
-        };
-        let postgres = var("MADOGUCHI_POSTGRES_URL");
-        if let Some(url) = &postgres {
-            parse_admin_url(url)?;
-        }
-        let nats = match var("MADOGUCHI_NATS_URL") {
-            None => None,
-            Some(url) => Some(OutsideNats {
-                url,
-                monitor: need("MADOGUCHI_NATS_MONITOR_URL")?,
-                operator_seed: need("MADOGUCHI_NATS_OPERATOR_SEED_FILE")?.into(),
-                system_account: need("MADOGUCHI_NATS_SYSTEM_ACCOUNT")?,
-                system_creds: need("MADOGUCHI_NATS_SYSTEM_CREDS_FILE")?.into(),
-            }),
-        };
-        Ok(Self { postgres, nats })
-    }
-}
-
 /// A house that stands: servers run, schemas are migrated, credentials are written.
 pub struct Place {
     /// PostgreSQL, when it is ours.
-    pub postgres: Option<Postgres>,
+    pub postgres: Option<Arc<Postgres>>,
     /// NATS, when it is ours.
-    pub nats: Option<Nats>,
+    pub nats: Option<Arc<Nats>>,
     /// The data folder.
     pub folder: PathBuf,
     /// The secrets.
@@ -115,22 +82,33 @@ impl Place {
         let dir = DataDir::open(folder, progress).await?;
         let folder = dir.path().to_owned();
         let secrets = Secrets::open(folder.join("secrets"))?;
+        let root = RootSecret::load_or_create(&secrets.root())?;
         let accounts = match &outside.nats {
-            None => Accounts::new(RootSecret::load_or_create(&secrets.root())?),
-            Some(o) => {
-                let seed = std::fs::read_to_string(&o.operator_seed).context("MADOGUCHI_NATS_OPERATOR_SEED_FILE")?;
-                Accounts::with_operator(RootSecret::load_or_create(&secrets.root())?, seed.trim(), &o.system_account)?
+            None => Accounts::new(root),
+            Some(nats) => {
+                let accounts = nats.accounts(root)?;
+                nats.answers(&accounts, Clock::system().now()).await?;
+                accounts
             }
         };
         secrets.write_creds(&accounts, outside.nats.is_none(), Clock::system().now())?;
-        let (postgres, nats) = start_servers(args, &outside, &dir, &accounts, progress).await?;
+        let room = max_file_store(&Settings::load(args.config.as_deref(), more)?.section("steward")?);
+        let (postgres, nats) = start_servers(args, &outside, &dir, &accounts, room, progress).await?;
         let admin_url = match (&postgres, &outside.postgres) {
             (Some(ours), _) => ours.superuser_url("postgres"),
             (None, Some(url)) => url.clone(),
             (None, None) => anyhow::bail!("no PostgreSQL"),
         };
         let at = Databases { admin_url, data: "madoguchi".into(), keys: "madoguchi_keys".into() };
-        databases(&at, &secrets, &schemas(), KEY_SCHEMAS, true, progress).await?;
+        databases(&at, &secrets, &schemas(), KEY_SCHEMAS, true, progress).await.with_context(|| {
+            match outside.postgres {
+                Some(_) => format!(
+                    "`{}`: preparing the databases there; it must run, and the user be an administrator",
+                    outside::POSTGRES
+                ),
+                None => "preparing the databases".to_owned(),
+            }
+        })?;
         let (nats_url, monitor) = match (&nats, &outside.nats) {
             (Some(ours), _) => (ours.url(), ours.monitor_url()),
             (None, Some(o)) => (o.url.clone(), o.monitor.clone()),
@@ -140,6 +118,21 @@ impl Place {
         overrides.extend_from_slice(more);
         let settings = Settings::load(args.config.as_deref(), &overrides)?;
         Ok(Self { postgres, nats, folder, secrets, databases: at, settings, nats_url, _dir: dir })
+    }
+
+    /// Looks after the servers that are ours from now on: who dies, or stands still after a full disk, is started again.
+    /// Begin when metrics are counted.
+    pub(crate) fn keep(&self) -> anyhow::Result<Keeper> {
+        let rules = self.settings.section::<KeeperSettings>("keeper")?.rules();
+        Ok(Keeper::start(rules, self.nats.clone(), self.postgres.clone(), |restart| {
+            let what = match (restart.server, restart.why, restart.error.is_some()) {
+                (_, _, true) => "failed",
+                ("nats", Why::Unhealthy, _) => "nats-unhealthy",
+                ("nats", Why::Died, _) => "nats-died",
+                _ => "postgres-died",
+            };
+            telemetry::count("madoguchi.keeper.restarts", what);
+        }))
     }
 
     /// Stops what is ours, NATS first: PostgreSQL remembers.
@@ -154,13 +147,45 @@ impl Place {
     }
 }
 
+/// `[keeper]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeeperSettings {
+    look_seconds: u64,
+    unhealthy_looks: u32,
+    room_bytes: u64,
+    pause_seconds: u64,
+    pause_cap_seconds: u64,
+}
+
+impl KeeperSettings {
+    /// At least a second between two looks and after a try: never a tight loop, whatever is set.
+    fn rules(&self) -> KeepRules {
+        let seconds = |n: u64| Duration::from_secs(n.clamp(1, 86_400));
+        KeepRules {
+            look_every: seconds(self.look_seconds),
+            unhealthy_looks: self.unhealthy_looks.max(1),
+            room_bytes: self.room_bytes,
+            pause: seconds(self.pause_seconds),
+            pause_cap: seconds(self.pause_cap_seconds.max(self.pause_seconds)),
+        }
+    }
+}
+
+/// Said to nats-server in figures and not left to what is free at its start: after a full disk that would be so little that
+/// the streams' own limits no longer fit, and they could not be made anew. Two streams, and as much again.
+fn max_file_store(steward: &StewardSettings) -> u64 {
+    u64::try_from(steward.stream_max_bytes).unwrap_or_default().saturating_mul(4).max(1 << 30)
+}
+
 async fn start_servers(
     args: &UpArgs,
     outside: &Outside,
     dir: &Arc<DataDir>,
     accounts: &Accounts,
+    max_file_store: u64,
     progress: Progress<'_>,
-) -> anyhow::Result<(Option<Postgres>, Option<Nats>)> {
+) -> anyhow::Result<(Option<Arc<Postgres>>, Option<Arc<Nats>>)> {
     if outside.postgres.is_some() && outside.nats.is_some() {
         return Ok((None, None));
     }
@@ -179,13 +204,14 @@ async fn start_servers(
         match outside.nats {
             Some(_) => Ok(None),
             None => {
-                let options = NatsOptions::operator_mode(NatsJwt::of(accounts, Clock::system().now()));
+                let mut options = NatsOptions::operator_mode(NatsJwt::of(accounts, Clock::system().now()));
+                options.max_file_store = Some(max_file_store);
                 Nats::start(&binaries, dir, options, progress).await.map(Some)
             }
         }
     };
     let (postgres, nats) = tokio::try_join!(postgres, nats)?;
-    Ok((postgres, nats))
+    Ok((postgres.map(Arc::new), nats.map(Arc::new)))
 }
 
 fn overrides(

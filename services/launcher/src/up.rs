@@ -42,6 +42,7 @@ pub struct Up {
     /// The servers and secrets.
     pub place: Place,
     pub(crate) services: Services,
+    keeper: servers::Keeper,
 }
 
 impl Up {
@@ -67,13 +68,15 @@ impl Up {
                 return Err(error);
             }
         };
+        let keeper = place.keep()?;
         let addresses = addresses(&services, &place).await?;
-        Ok(Self { addresses, place, services })
+        Ok(Self { addresses, place, services, keeper })
     }
 
     /// Stops in order: the services, NATS, PostgreSQL.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.services.stop().await;
+        self.keeper.stop().await;
         self.place.stop().await
     }
 

@@ -26,14 +26,15 @@ pub mod transport;
 pub use transport::webhook::{HandOver, WebhookKeys};
 
 use anyhow::Context;
-use chassis::{Home, Runtime, Started};
+use chassis::{Db, DbError, Home, Runtime, Started};
 use contracts::{
-    Service,
+    Service, Uuid,
     request::{ListRecipients, RegisterRecipient, StaffCommand},
 };
+use custody::Custody;
 use fanout::FanOut;
 use person::Register;
-use privacy::{BlindIndex, FileMasterKey, Limits, ServiceKey, Vault};
+use privacy::BlindIndex;
 use react::React;
 use recipients::Recipients;
 use reports::Reports;
@@ -59,12 +60,13 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     settings.check()?;
     let token = Service::OptOut.token();
     let keys = rt.keys_dir().to_owned();
-    let vault = vault(&rt, token).await?;
-    let service_key = ServiceKey::load_or_create(&keys, token).context("`house.keys_dir`")?;
     let index = BlindIndex::load_or_create(&keys, token).context("`house.keys_dir`")?;
     let webhook_keys = WebhookKeys::load_or_create(&keys).context("`house.keys_dir`")?;
     let bus = rt.bus(Service::OptOut).await?;
-    let register = Arc::new(Register::new(bus.clone(), service_key, vault, index));
+    let custody = Custody::open(&rt, &bus).await?;
+    let register = Arc::new(Register::new(bus.clone(), custody.key().clone(), custody.vault().clone(), index));
+    let db = bus.db().clone();
+    custody.tend(&bus, move |entries| sealed(db.clone(), entries));
 
     let entries = Home::with_rows(&bus, Arc::new(rows::EntryRows));
     let instructions: Home<instruction::Instruction> = Home::with_rows(&bus, Arc::new(rows::InstructionRows));
@@ -119,16 +121,8 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     Ok(Started { listens: vec![("partner", address)] })
 }
 
-/// The keys of this service, and their readiness check.
-async fn vault(rt: &Runtime, token: &str) -> anyhow::Result<Vault> {
-    let master = FileMasterKey::load_or_create(&rt.keys_dir().join("master.key")).context("`house.keys_dir`")?;
-    let vault = Vault::connect(&rt.keys_url(token)?, token, Arc::new(master), Limits::default())
-        .await
-        .context("`house.keys_url`: opening the key database of opt-out-propagation")?;
-    let looked_at = vault.clone();
-    rt.health().add("optout: key database", move || {
-        let vault = looked_at.clone();
-        async move { vault.check().await.map_err(|e| e.to_string()) }
-    });
-    Ok(vault)
+/// Which of these entries have a personal part: their keys are in use.
+async fn sealed(db: Db, entries: Vec<Uuid>) -> Result<Vec<Uuid>, DbError> {
+    let find = "select entry from register_entry where entry = any($1) and person is not null";
+    Ok(sqlx::query_scalar(find).bind(entries).fetch_all(db.pool()).await?)
 }

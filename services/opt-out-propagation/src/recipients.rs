@@ -1,7 +1,7 @@
 //! 通知先: registering one, listing them, and finding one by what it shows.
 
 use crate::{guard, person::Register};
-use chassis::{Bus, DbError, HandleError};
+use chassis::{Bus, DbError, HandleError, StaffReason};
 use contracts::{
     Code, RecipientId, RecipientKind, Timestamp, Transport, Uuid,
     request::{ListRecipients, RecipientList, RecipientRow, RegisterRecipient, StaffCommand, StaffReply},
@@ -62,7 +62,8 @@ impl Recipients {
             Err(reason) => return Ok(StaffReply::Refused { reason, at: None }),
         };
         let (id, at) = (checked.id, self.bus.clock().now());
-        let (token, staff, why) = (command.token, command.staff.0, command.why.0);
+        let (cause, staff, sealed) = (command.token, command.staff, command.why.0);
+        let reason = StaffReason { cause, staff, unit: None, sealed, at };
         let written = self
             .bus
             .db()
@@ -70,7 +71,7 @@ impl Recipients {
                 Box::pin(async move {
                     let refused = write(tx, &checked, at).await?;
                     if refused.is_none() {
-                        chassis::peers::keep_reason(tx, token, staff, &why, at).await?;
+                        reason.keep(tx).await?;
                     }
                     Ok(refused)
                 })

@@ -9,7 +9,7 @@ use crate::{
     statement::{self, Statement},
     zengin::{Account, Direction, Group, Layout, Sort},
 };
-use chassis::{Rows, Step};
+use chassis::{Rows, StaffReason, Step};
 use contracts::{BankLineId, Digest, ObjectId, StaffId, Uuid};
 use futures::future::BoxFuture;
 use jiff::civil::Date;
@@ -112,13 +112,8 @@ async fn write_file(tx: &mut PgConnection, step: &Step<Statement>, rows: &Prepar
     .bind(rows.staff.0)
     .execute(&mut *tx)
     .await?;
-    sqlx::query("insert into staff_reason (cause, staff, sealed, at) values ($1, $2, $3, $4) on conflict do nothing")
-        .bind(step.cause)
-        .bind(rows.staff.0)
-        .bind(&rows.why)
-        .bind(step.at.to_sqlx())
-        .execute(&mut *tx)
-        .await?;
+    let (cause, staff, sealed, at) = (step.cause, rows.staff, rows.why.clone(), step.at);
+    StaffReason { cause, staff, unit: None, sealed, at }.keep(tx).await?;
     for ((group, lines), position) in rows.groups.iter().zip(1i32..) {
         let account = import::account_id(&group.account);
         let covered = import::covered_through(group.to, group.made_on);

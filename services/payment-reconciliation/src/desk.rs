@@ -278,17 +278,6 @@ impl Desk {
         self.statements.handle(line.statement.0, cause, input).await.map(drop)
     }
 
-    /// Lets go of keys at hand and removes those of imports that never came to an end.
-    pub async fn sweep_keys(&self) {
-        self.vault.expire_cache();
-        let pool = self.db.pool().clone();
-        let swept =
-            self.vault.sweep_unused(self.clock.now(), move |names| async move { store::keep_keys(&pool, names).await });
-        if let Err(error) = swept.await {
-            tracing::warn!(%error, "unused payer keys could not be swept; it is tried again");
-        }
-    }
-
     async fn expire(&self) -> Result<(), HandleError> {
         let Some(through) = store::covered_through(self.db.pool()).await? else { return Ok(()) };
         for charge in store::may_expire(self.db.pool(), through).await? {

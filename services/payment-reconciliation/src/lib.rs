@@ -34,7 +34,7 @@ use contracts::{
     Service,
     request::{ImportStatement, StaffCommand},
 };
-use privacy::{FileMasterKey, ServiceKey, Vault};
+use custody::Custody;
 use serde::Deserialize;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -92,12 +92,10 @@ pub async fn start(runtime: Runtime) -> anyhow::Result<Started> {
     let calendar = load("calendar_file", &settings.calendar_file, CALENDAR, Calendar::parse)?;
 
     let keys = runtime.keys_dir();
-    let key = ServiceKey::load_or_create(keys, token)?;
     let line_key = privacy_seal::keyfile::load_or_create_secret(&keys.join("payment.lines"))?;
-    let master = Arc::new(FileMasterKey::load_or_create(&keys.join("master.key"))?);
-    let vault = Vault::connect(&runtime.keys_url(token)?, token, master, privacy::Limits::default()).await?;
 
     let bus = runtime.bus(Service::Payment).await?;
+    let custody = Custody::open(&runtime, &bus).await?;
     let charges = Home::with_rows(&bus, Arc::new(books::ChargeRows));
     let under_way = Arc::new(books::UnderWay::default());
     let statements = Home::with_rows(&bus, Arc::new(books::StatementRows(under_way.clone())));
@@ -110,9 +108,9 @@ pub async fn start(runtime: Runtime) -> anyhow::Result<Started> {
         statements: statements.clone(),
         under_way,
         objects: runtime.objects()?,
-        key,
+        key: custody.key().clone(),
         line_key,
-        vault,
+        vault: custody.vault().clone(),
         profiles,
     });
     let importing = desk.clone();
@@ -127,11 +125,15 @@ pub async fn start(runtime: Runtime) -> anyhow::Result<Started> {
             if let Err(error) = desk.settle(None).await {
                 tracing::warn!(%error, "settling what is certain did not work; it is tried again");
             }
-            desk.sweep_keys().await;
             if stop.pause(pause).await {
                 return;
             }
         }
+    });
+    let db = bus.db().clone();
+    custody.tend(&bus, move |statements| {
+        let db = db.clone();
+        async move { store::imported(db.pool(), &statements).await }
     });
     bus.run(Arc::new(react), vec![Arc::new(charges), Arc::new(statements)]).await?;
     Ok(Started::default())

@@ -11,7 +11,6 @@ use crate::{
 use chassis::{Db, DbError};
 use contracts::{BankLineId, CaseId, ChargeId, Code, StatementId, Uuid, payment::PaymentReference, payment::Yen};
 use jiff::civil::Date;
-use privacy::KeyName;
 use sqlx::PgPool;
 use std::collections::HashSet;
 
@@ -251,11 +250,7 @@ pub async fn imported_object(pool: &PgPool, statement: StatementId) -> Result<Op
 }
 
 /// Which of these statements are in the table: their payer keys are in use.
-pub async fn keep_keys(pool: &PgPool, names: Vec<KeyName>) -> Result<HashSet<KeyName>, DbError> {
-    let units: Vec<Uuid> = names.iter().map(|n| n.unit).collect();
-    let known: Vec<Uuid> = sqlx::query_scalar("select statement from bank_file where statement = any($1)")
-        .bind(&units)
-        .fetch_all(pool)
-        .await?;
-    Ok(names.into_iter().filter(|n| known.contains(&n.unit)).collect())
+pub async fn imported(pool: &PgPool, statements: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
+    let find = "select statement from bank_file where statement = any($1)";
+    Ok(sqlx::query_scalar(find).bind(statements).fetch_all(pool).await?)
 }

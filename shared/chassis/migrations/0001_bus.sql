@@ -86,10 +86,13 @@ values (0, '{}', '\xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852
 -- The epoch that each hearer last answered with: another one means that it was restored and has lost rows.
 create table peer (hearer text primary key, epoch int not null);
 
--- Why a member of staff did something, sealed to this service's key; the row's id is the cause of what followed.
+-- Why a member of staff did something; the row's id is the cause of what followed. With a unit (the case that the order
+-- is about): sealed under that unit's key, and it ends with it. Without: as it came, sealed to this service's key.
 create table staff_reason (
     cause  uuid primary key,
     staff  uuid not null,
-    sealed bytea not null,
+    unit   uuid,
+    sealed bytea not null check (octet_length(sealed) <= 262144),
     at     timestamptz not null
 );
+create index staff_reason_unit on staff_reason (unit) where unit is not null;

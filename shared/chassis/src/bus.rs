@@ -16,12 +16,14 @@ use contracts::{Service, request::Request};
 use futures::StreamExt;
 use serde::de::DeserializeOwned;
 use std::{future::Future, sync::Arc, time::Duration};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 
 /// How long an asker waits for a reply.
 pub const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Requests answered at the same time, per subject.
 const ANSWERS_AT_ONCE: usize = 16;
+/// How long a start waits for NATS to know what is answered here; the server may be away just then.
+const ANSWERING_WITHIN: Duration = Duration::from_secs(5);
 /// The largest request and reply, in bytes.
 pub const REQUEST_MAX: usize = 256 * 1024;
 
@@ -76,6 +78,8 @@ pub struct Bus {
     settings: BusSettings,
     stop: Stop,
     relay_wake: Arc<Notify>,
+    /// Subjects to be answered that the server does not know of yet.
+    unsubscribed: watch::Sender<usize>,
 }
 
 impl Bus {
@@ -89,7 +93,8 @@ impl Bus {
         settings: BusSettings,
         stop: Stop,
     ) -> Arc<Self> {
-        Arc::new(Self { service, db, nats, clock, epoch, settings, stop, relay_wake: Arc::default() })
+        let unsubscribed = watch::Sender::new(0);
+        Arc::new(Self { service, db, nats, clock, epoch, settings, stop, relay_wake: Arc::default(), unsubscribed })
     }
     /// Whose it is.
     pub fn service(&self) -> Service {
@@ -182,9 +187,14 @@ impl Bus {
         Fut: Future<Output = Result<A, HandleError>> + Send + 'static,
     {
         let (this, handler) = (self.clone(), Arc::new(handler));
+        self.unsubscribed.send_modify(|n| *n += 1);
         self.spawn("answer", async move {
             let at_once = Arc::new(Semaphore::new(ANSWERS_AT_ONCE));
+            let mut first = true;
             while let Some(mut requests) = this.subscribe(&subject).await {
+                if std::mem::take(&mut first) {
+                    this.unsubscribed.send_modify(|n| *n -= 1);
+                }
                 loop {
                     let next = tokio::select! { n = requests.next() => n, () = this.stop.asked() => return };
                     let Some(message) = next else { break };
@@ -203,7 +213,7 @@ impl Bus {
         loop {
             match self.nats.queue_subscribe(subject.to_owned(), self.service.token().to_owned()).await {
                 Ok(s) => {
-                    // Known at the server before `start` returns ready: a request right after must find us.
+                    // Known at the server before it is counted as answered.
                     let _ = self.nats.flush().await;
                     return Some(s);
                 }
@@ -215,7 +225,8 @@ impl Bus {
         }
     }
 
-    /// Starts everything that carries messages. Returns when the loops run; they end with [`Bus::stopping`].
+    /// Starts everything that carries messages. Returns when the loops run and the server knows of every subject answered
+    /// here, so that a request to a service that is ready finds it; the loops end with [`Bus::stopping`].
     pub async fn run(self: &Arc<Self>, hears: Arc<dyn Hears>, homes: Vec<Arc<dyn Wakes>>) -> anyhow::Result<()> {
         peers::answer(self);
         consumer::start(self, hears.clone());
@@ -224,6 +235,10 @@ impl Bus {
         sealer::start(self);
         for home in homes {
             worker::start_wakes(self, home);
+        }
+        let mut unsubscribed = self.unsubscribed.subscribe();
+        if tokio::time::timeout(ANSWERING_WITHIN, unsubscribed.wait_for(|n| *n == 0)).await.is_err() {
+            tracing::warn!("not every request can be answered yet: NATS does not take subscriptions");
         }
         Ok(())
     }

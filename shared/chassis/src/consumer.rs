@@ -5,6 +5,7 @@
 
 use crate::{
     bus::{Bus, Hears},
+    cause::Heard,
     home::HandleError,
     inbox,
     outcome::Reaction,
@@ -161,6 +162,7 @@ pub(crate) async fn hear_bytes(bus: &Arc<Bus>, hears: &Arc<dyn Hears>, bytes: &[
             return inbox::panicked(bus.db(), &heard).await;
         }
     };
+    span.in_scope(|| log_heard(bus, &heard, &reaction));
     match reaction {
         Reaction::Handled => Ok(()),
         Reaction::Ignored => inbox::note(bus.db(), &heard, "done", None).await,
@@ -173,4 +175,16 @@ pub(crate) async fn hear_bytes(bus: &Arc<Bus>, hears: &Arc<dyn Hears>, bytes: &[
             inbox::note(bus.db(), &heard, "parked", Some(&why)).await
         }
     }
+}
+
+/// One line per message that was heard, inside its span, so that it carries the trace's id: ids, words and positions only.
+fn log_heard(bus: &Bus, heard: &Heard, reaction: &Reaction) {
+    let (outcome, why) = match reaction {
+        Reaction::Handled => ("handled", ""),
+        Reaction::Ignored => ("ignored", ""),
+        Reaction::Later(why) => ("later", why.as_str()),
+        Reaction::Park(why) => ("parked", why.as_str()),
+    };
+    let (kind, id) = (heard.message.entry().template(), heard.envelope.id);
+    tracing::debug!(service = bus.service().token(), kind, outcome, why, id = %id, position = heard.envelope.sequence.number(), "heard");
 }

@@ -157,6 +157,7 @@ impl<M: Machine> Home<M> {
                     if matches!(outcome, Outcome::Done { .. }) {
                         self.inner.wake.notify_one();
                     }
+                    log_outcome(id, &cause, &outcome);
                     return Ok(outcome);
                 }
                 Ok(None) => telemetry::count("madoguchi.handle.conflicts", M::KIND),
@@ -276,6 +277,17 @@ impl<M: Machine> Home<M> {
             }
         }
     }
+}
+
+/// One line per order and wake-up, inside the span of whoever feeds it: ids, words and positions only. Messages have theirs in
+/// the consumer.
+fn log_outcome<M: Machine>(id: Uuid, cause: &Cause, outcome: &Outcome<M>) {
+    if cause.is_message() {
+        return;
+    }
+    let version = if let Outcome::Done { version, .. } = outcome { *version } else { 0 };
+    let (service, source) = (M::SERVICE.token(), cause.source());
+    tracing::debug!(service, kind = M::KIND, source, outcome = outcome.word(), id = %id, position = version, "fed");
 }
 
 /// Another replica wrote the inbox row first. A person gets the answer stored there (so: look again), a message needs none.

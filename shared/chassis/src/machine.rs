@@ -60,3 +60,14 @@ pub enum Verdict<E, R> {
 pub fn fold<M: Machine>(state: M::State, events: &[M::Event]) -> M::State {
     events.iter().fold(state, M::evolve)
 }
+
+/// The place in a speaker's sequence of a machine that has followed nothing yet: everything counts.
+pub const NOTHING_YET: i64 = i64::MIN;
+/// The place of a machine that follows no more: nothing counts.
+pub const NOTHING_MORE: i64 = i64::MAX;
+
+/// What one speaker says is ordered by its own `sequence`, never by arrival: it counts when it is later than what was
+/// followed before, and is true already otherwise. So a late end of an earlier life of a revived case closes nothing.
+pub fn in_sequence<E, R>(followed: i64, seq: i64, event: E) -> Verdict<E, R> {
+    if seq > followed { Verdict::Events(vec![event]) } else { Verdict::Already }
+}

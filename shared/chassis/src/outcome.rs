@@ -51,6 +51,19 @@ impl<M: Machine> Outcome<M> {
             Self::Later | Self::Parked | Self::Behind => StaffReply::Refused { reason: Code::of("waiting"), at: None },
         }
     }
+    /// One word for the log.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Done { .. } => "done",
+            Self::Seen { .. } => "seen",
+            Self::Already { .. } => "already",
+            Self::Later => "later",
+            Self::Parked => "parked",
+            Self::Behind => "behind",
+            Self::TooEarly => "too-early",
+            Self::Refused(_) => "refused",
+        }
+    }
     /// Whether events were written.
     pub fn is_done(&self) -> bool {
         matches!(self, Self::Done { .. })

@@ -1,16 +1,15 @@
 //! What every service answers: its relays' questions (`heard`, `told`) and the console's (`history`, `parked`, `retry`,
 //! `drop`).
 
-use crate::{bus::Bus, consumer::STREAM, db::DbError, home::HandleError};
+use crate::{bus::Bus, consumer::STREAM, home::HandleError, reason::StaffReason};
 use async_nats::jetstream::{self, consumer::pull};
 use contracts::{
-    Code, MessageId, Timestamp, Uuid,
+    Code, MessageId, Uuid,
     request::{
         Heard, HeardReply, History, HistoryReply, HistoryRow, Parked, ParkedChoice, ParkedReply, ParkedRow,
         StaffCommand, StaffReply, Told, ToldReply,
     },
 };
-use sqlx::PgConnection;
 use std::sync::Arc;
 
 pub(crate) fn answer(bus: &Arc<Bus>) {
@@ -111,7 +110,8 @@ async fn choose(bus: Arc<Bus>, command: StaffCommand<ParkedChoice>, retry: bool)
         .db()
         .write(move |tx| {
             Box::pin(async move {
-                keep_reason(tx, command.token, command.staff.0, &command.why.0, at).await?;
+                let (cause, staff, sealed) = (command.token, command.staff, command.why.0);
+                StaffReason { cause, staff, unit: None, sealed, at }.keep(tx).await?;
                 let state = if retry { "later" } else { "dropped" };
                 let lane: Option<(Uuid, String)> = sqlx::query_as(
                     // A row without bytes (a lost row of our own) can be dropped only: there is nothing to try again.
@@ -146,24 +146,4 @@ async fn choose(bus: Arc<Bus>, command: StaffCommand<ParkedChoice>, retry: bool)
             StaffReply::Refused { reason: Code::of(if retry { "nothing-to-retry" } else { "not-parked" }), at: None }
         }
     })
-}
-
-/// Keeps why a member of staff did something: sealed bytes as they came, under the cause of what follows.
-pub async fn keep_reason(
-    tx: &mut PgConnection,
-    cause: Uuid,
-    staff: Uuid,
-    sealed: &[u8],
-    at: Timestamp,
-) -> Result<(), DbError> {
-    sqlx::query(
-        "insert into staff_reason (cause, staff, sealed, at) values ($1, $2, $3, $4) on conflict (cause) do nothing",
-    )
-    .bind(cause)
-    .bind(staff)
-    .bind(sealed)
-    .bind(jiff_sqlx::ToSqlx::to_sqlx(at))
-    .execute(tx)
-    .await?;
-    Ok(())
 }

@@ -1,7 +1,8 @@
 //! Schemas, roles and migrations: forward only, applied by `madoguchi migrate` before new code.
 //!
 //! Every service has a schema and a role of the same name. The owner (the migrating user) owns the tables; the role may
-//! read and write them, and may not change what was written down (history, leaves). Nobody has rights in another's schema.
+//! read and write them, and may not change what was written down (history, leaves, copies of tombstones). Nobody has
+//! rights in another's schema.
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, migrate::Migrator};
 use std::str::FromStr;
@@ -91,6 +92,7 @@ async fn rights(db: &mut PgConnection, name: &str, bus: bool) -> Result<(), Sche
             "grant select, insert, update, delete on all tables in schema {name} to {name};
              grant usage on all sequences in schema {name} to {name};
              revoke update on history from {name};
+             revoke update, delete on tombstone_copy from {name};
              revoke insert, update, delete on _sqlx_migrations from {name}"
         )
     } else {

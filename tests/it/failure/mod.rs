@@ -8,5 +8,6 @@ mod chaos;
 
 mod nats;
 mod postgres;
+mod private_servers;
 mod processes_killed;
 mod webhooks;

@@ -99,9 +99,11 @@ impl Child {
     pub fn output(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
-    /// Its log lines.
+    /// Its log lines. The last one only if it is written to its end: the process goes on writing.
     pub fn lines(&self) -> Vec<serde_json::Value> {
-        self.output()
+        let output = self.output();
+        let whole = output.rfind('\n').map_or("", |end| &output[..end]);
+        whole
             .lines()
             .filter(|l| l.starts_with('{'))
             .map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("not JSON: {e}: {l}")))

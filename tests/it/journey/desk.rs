@@ -110,6 +110,7 @@ impl Desk {
             start_service("steward", rt.clone()).await.unwrap_or_else(|e| panic!("{e:#}"));
         }
         let (children, public_url, partner_url) = if plan.apart {
+            house.steward_elsewhere();
             let children = processes(&house, &settings, &plan.environment).await;
             let at = |key: &str| format!("http://{}", settings.iter().find(|(k, _)| k == key).unwrap().1);
             (children, at("door.listen"), at("optout.partner_listen"))
@@ -307,8 +308,8 @@ pub fn environment(house: &House, settings: &[(String, String)], more: &[(&str, 
 }
 
 async fn processes(house: &House, settings: &[(String, String)], more: &[(&str, &str)]) -> Vec<Child> {
-    let others = NAMES.iter().filter(|n| **n != "steward");
-    let children: Vec<Child> = others
+    let children: Vec<Child> = NAMES
+        .iter()
         .map(|name| {
             let mut environment = environment(house, settings, more);
             environment.push(("MADOGUCHI__OPS__LISTEN".into(), format!("127.0.0.1:{}", fixed_port())));

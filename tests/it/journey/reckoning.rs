@@ -92,7 +92,7 @@ pub async fn quiet(admin_url: &str) {
 }
 
 /// B1: versions without a gap, the row's is the history's last, every event that can happen once happened once.
-async fn machines_and_histories_agree(db: &mut PgConnection, revived: bool) {
+pub async fn machines_and_histories_agree(db: &mut PgConnection, revived: bool) {
     let allowed: Vec<&str> = MANY.iter().chain(if revived { PER_ROUND } else { &[] }).copied().collect();
     for s in schemas().iter().filter(|s| s.bus && !s.machines.is_empty()) {
         let name = s.name;
@@ -116,7 +116,7 @@ async fn machines_and_histories_agree(db: &mut PgConnection, revived: bool) {
 
 /// Each machine says each kind of fact once (where it stands excepted), and each command once; a block is placed
 /// provisionally once and finally once.
-async fn facts_are_said_once(db: &mut PgConnection, revived: bool) {
+pub async fn facts_are_said_once(db: &mut PgConnection, revived: bool) {
     for s in schemas().iter().filter(|s| s.bus) {
         let rounds = if revived {
             "where word not in ('case-ended', 'verify-identity', 'place-block', 'request-fee')"

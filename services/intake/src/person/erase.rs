@@ -23,7 +23,7 @@ impl Persons {
     /// # Errors
     /// The key database or the database is away: the due row stays.
     pub async fn destroy(&self, home: &Home<Case>, case: CaseId) -> Result<Outcome<Case>, HandleError> {
-        let erasure = self.vault().erase(case.0, RecordClass::Case).await.map_err(unavailable)?;
+        let erasure = self.custody().erase(case.0, RecordClass::Case).await.map_err(unavailable)?;
         let done = Uuid::new_v5(&case.0, b"key destroyed");
         home.handle(case.0, Cause::Person(done), Input::KeyDestroyed { at: erasure.at }).await
     }

@@ -9,6 +9,7 @@ use contracts::{
     request::{DisclosedReply, EraseCase, Revive, StaffCommand, StaffReply, Withdraw},
 };
 use privacy::seal_to;
+use testkit::KeyBackup;
 
 fn order<T>(desk: &Desk, order: T) -> StaffCommand<T> {
     let token = Uuid::now_v7();
@@ -98,6 +99,38 @@ async fn an_erased_person_is_gone_also_from_a_restored_backup() {
     desk.file(&someone.withdrawal(*someone.key.public().as_bytes(), desk.house.clock.now())).await;
     desk.counts("select count(*) from door.filing", 0).await;
     assert_eq!(desk.count("select count(*) from intake.person_index").await, 0);
+    desk.close().await;
+}
+
+/// The other way round: the key database itself comes back from a backup that is older than the erasure, and with it the
+/// bytes from an old backup of the data. The erasure is repeated before intake answers anybody.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erased_person_stays_erased_when_the_key_database_comes_from_an_older_backup() {
+    let desk = Desk::open().await;
+    ServiceKey::load_or_create(desk.rt.keys_dir(), "identity").unwrap();
+    let (someone, other) = (Someone::new(Kind::Disclosure), Someone::new(Kind::Disclosure));
+    let (case, kept) = (desk.request_of(&someone).await, desk.request_of(&other).await);
+    ask(&desk, "console", &order(&desk, Withdraw { case })).await;
+    let find = "select sealed from intake.person where case_id = $1";
+    let bytes: Vec<u8> = sqlx::query_scalar(find).bind(case.0).fetch_one(&desk.admin).await.unwrap();
+    let backup = KeyBackup::take(&desk.house, "intake").await;
+    assert_eq!(status(&ask(&desk, "console", &order(&desk, EraseCase { case })).await), "erased");
+
+    assert!(desk.rt.stopping().stop(std::time::Duration::from_secs(20)).await, "intake did not stop");
+    backup.restore(&desk.house).await;
+    let back = "update intake.person set sealed = $1, erased_at = null where case_id = $2";
+    sqlx::query(back).bind(bytes).bind(case.0).execute(&desk.admin).await.unwrap();
+    let alive = "select count(*) from intake.wrapped_key where unit = $1 and wrapped is not null";
+    let mut keys = desk.house.keys_admin().await;
+    let n: i64 = sqlx::query_scalar(alive).bind(case.0).fetch_one(&mut keys).await.unwrap();
+    assert_eq!(n, 1, "the older backup has the key");
+
+    let desk = Desk::of(desk.house).await;
+    let n: i64 = sqlx::query_scalar(alive).bind(case.0).fetch_one(&mut keys).await.unwrap();
+    assert_eq!(n, 0, "intake is ready, and the key lives");
+    let wish = |case| wish(case, "identity", DisclosePurpose::VerifyIdentity, &[PersonField::Name]);
+    assert!(matches!(ask(&desk, "identity", &wish(case)).await, DisclosedReply::Erased));
+    assert!(matches!(ask(&desk, "identity", &wish(kept)).await, DisclosedReply::Values { .. }));
     desk.close().await;
 }
 

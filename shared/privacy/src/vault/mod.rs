@@ -6,7 +6,8 @@
 //!
 //! **After a restore.** The data database may be taken back at will: what was erased stays unreadable, because the key
 //! database is not taken back with it. Only if the key database itself is restored do erasures have to be repeated, by
-//! [`Vault::replay`], before the service serves; [`Vault::tombstones`] gives what to carry apart for that.
+//! [`Vault::replay`], before the service serves; [`Vault::tombstones`] gives what to carry apart for that. The crate
+//! `custody` does both.
 //!
 //! **Many processes.** An erasure is at once true in the database and in the process that did it. Another process of the
 //! same service may read with a key from its cache for [`Limits::cached_for`] longer, not more.

@@ -94,10 +94,12 @@ pub(super) async fn bury(pool: &PgPool, names: Vec<(KeyName, Option<Timestamp>)>
     let times: Vec<Option<jiff_sqlx::Timestamp>> = unique.values().map(|at| at.map(|at| at.to_sqlx())).collect();
     #[allow(clippy::disallowed_methods)] // always called inside a task of its own, on a pool with the ROLLBACK hook
     let mut tx = pool.begin().await?;
-    // xmax is 0 for a row that this statement inserted.
+    // xmax is 0 for a row that this statement inserted. What is buried already is not even locked: a replay at every start
+    // must cost a look and no write.
     let buried: Vec<(Uuid, String, bool)> = sqlx::query_as(
         "insert into wrapped_key as k (unit, class, erased_at) \
          select unit, class, coalesce(at, now()) from unnest($1::uuid[], $2::text[], $3::timestamptz[]) as t (unit, class, at) \
+         where not exists (select from wrapped_key d where d.unit = t.unit and d.class = t.class and d.erased_at is not null) \
          order by unit, class \
          on conflict (unit, class) do update set wrapped = null, master = null, erased_at = excluded.erased_at \
          where k.erased_at is null \
