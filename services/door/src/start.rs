@@ -22,6 +22,8 @@ use tokio::sync::Notify;
 const DOOR: &str = "door";
 /// The hint to intake that something lies in the tray: core NATS, no content, may be lost.
 const FILED: &str = "door.filed";
+/// Between two hints.
+const HINT_PAUSE: Duration = Duration::from_millis(20);
 /// How long to wait for the desk's public key at a first start, when intake makes it.
 const KEY_WAIT: Duration = Duration::from_secs(20);
 
@@ -88,6 +90,10 @@ async fn hints(rt: Runtime, filed: Arc<Notify>) {
         }
         // While NATS is away the client's queue fills up; a hint that waits is worth nothing.
         let _ = tokio::time::timeout(Duration::from_millis(200), client.publish(FILED, "".into())).await;
+        // One hint is as good as a hundred.
+        if stop.pause(HINT_PAUSE).await {
+            break;
+        }
     }
     let _ = tokio::time::timeout(Duration::from_secs(1), client.flush()).await;
 }

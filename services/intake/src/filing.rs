@@ -12,7 +12,7 @@ use crate::{
 };
 use chassis::{Bus, Cause, HandleError, Home, Outcome, telemetry};
 use contracts::{Code, Service, Timestamp, Uuid};
-use futures::{FutureExt, StreamExt, stream};
+use futures::{FutureExt, Stream, StreamExt, stream};
 use jiff::SignedDuration;
 use privacy::{HatchKey, Personal, PublicKey, Purpose};
 use privacy_seal::filing::{Filing, NewRequest};
@@ -34,7 +34,7 @@ pub struct Taker {
 }
 
 /// Did the door say something since it was last asked? Takes all that it said.
-fn heard_one(hints: &mut async_nats::Subscriber) -> bool {
+fn heard_one(hints: &mut (impl Stream + Unpin)) -> bool {
     let mut heard = false;
     while let Some(Some(_)) = hints.next().now_or_never() {
         heard = true;

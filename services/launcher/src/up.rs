@@ -73,6 +73,20 @@ impl Up {
         Ok(Self { addresses, place, services, keeper })
     }
 
+    /// Goes on with the named services alone, as on a machine of their own: what the others would do waits for them.
+    ///
+    /// # Errors
+    /// A service does not start; the servers are left to the next start.
+    pub async fn only(self, names: &[&str]) -> anyhow::Result<Self> {
+        let Self { mut addresses, place, services, keeper } = self;
+        services.stop().await;
+        let services = Services::start(names, place.settings.clone(), "madoguchi").await?;
+        if let Some(desk) = services.address("desk") {
+            addresses.desk = format!("http://{desk}");
+        }
+        Ok(Self { addresses, place, services, keeper })
+    }
+
     /// Stops in order: the services, NATS, PostgreSQL.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.services.stop().await;
