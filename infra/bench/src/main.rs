@@ -1,10 +1,13 @@
 //! Benchmarks: `cargo run --release -p bench -- NAME`. The physical limit is measured in the same run; the last line on
 //! stdout is one JSON object with figures, limit and their ratio.
 
+mod cpu;
 mod hop;
 mod intake;
 mod report;
+mod sink;
 mod start;
+mod webhooks;
 
 use clap::{Parser, Subcommand};
 
@@ -31,6 +34,15 @@ enum Name {
         #[arg(long, default_value_t = 200)]
         journeys: usize,
     },
+    /// A backlog of stops to 10, 100 and 1,000 webhook endpoints in full, and with one sick endpoint of ten.
+    Webhooks {
+        /// Deliveries per run.
+        #[arg(long, default_value_t = 10_000)]
+        deliveries: usize,
+    },
+    /// Where the webhooks of `webhooks` arrive.
+    #[command(hide = true)]
+    Sink,
     /// The desk itself, for `start` to measure: this binary is the launcher with another name.
     #[command(hide = true)]
     Desk {
@@ -46,6 +58,8 @@ fn main() -> anyhow::Result<()> {
             Name::Start => start::run().await,
             Name::Intake { seconds } => intake::run(seconds).await,
             Name::Hop { journeys } => hop::run(journeys).await,
+            Name::Webhooks { deliveries } => webhooks::run(deliveries).await,
+            Name::Sink => sink::serve().await,
             Name::Desk { up } => launcher::run(launcher::Cli { command: None, up }).await,
         }
     })

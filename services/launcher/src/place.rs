@@ -135,6 +135,11 @@ impl Place {
         }))
     }
 
+    /// The process of the private PostgreSQL; its backends are children of it.
+    pub async fn postgres_pid(&self) -> Option<u32> {
+        self.postgres.as_ref()?.pid().await
+    }
+
     /// Stops what is ours, NATS first: PostgreSQL remembers.
     pub async fn stop(self) -> anyhow::Result<()> {
         if let Some(nats) = self.nats {
