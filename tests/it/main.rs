@@ -3,6 +3,8 @@
 mod architecture;
 mod browser;
 mod bus;
+mod evidence;
+mod examples;
 mod failure;
 mod infra;
 mod journey;

@@ -2,6 +2,7 @@
 //! stdout is one JSON object with figures, limit and their ratio.
 
 mod cpu;
+mod gate;
 mod hop;
 mod intake;
 mod report;
@@ -27,6 +28,15 @@ enum Name {
         /// Seconds per measurement.
         #[arg(long, default_value_t = 5)]
         seconds: u64,
+    },
+    /// People from CSV against standing entries, beside the same file without a check; single checks over HTTP.
+    Gate {
+        /// People in the file.
+        #[arg(long, default_value_t = 1_500_000)]
+        rows: usize,
+        /// Standing entries.
+        #[arg(long, default_value_t = 100_000)]
+        entries: usize,
     },
     /// From a staff confirmation to the contractor's receipt of the instruction, on an idle system.
     Hop {
@@ -57,6 +67,7 @@ fn main() -> anyhow::Result<()> {
         match Cli::parse().name {
             Name::Start => start::run().await,
             Name::Intake { seconds } => intake::run(seconds).await,
+            Name::Gate { rows, entries } => gate::run(rows, entries).await,
             Name::Hop { journeys } => hop::run(journeys).await,
             Name::Webhooks { deliveries } => webhooks::run(deliveries).await,
             Name::Sink => sink::serve().await,

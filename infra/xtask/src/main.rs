@@ -13,7 +13,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Writes shared/contracts/asyncapi.json from the code.
+    /// Writes shared/contracts/asyncapi.json and the recipients' two documents beside it from the code.
     Contracts,
     /// Prints the flow table as Markdown, as README shows it.
     Flow,
@@ -22,8 +22,13 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().task {
         Task::Contracts => {
-            let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/contracts/asyncapi.json");
-            std::fs::write(&path, contracts::asyncapi::text()).with_context(|| format!("writing {}", path.display()))
+            let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/contracts");
+            let house = ("asyncapi.json", contracts::asyncapi::text());
+            for (name, text) in contracts::partner::files().into_iter().chain([house]) {
+                let path = folder.join(name);
+                std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+            }
+            Ok(())
         }
         Task::Flow => {
             println!("| message | subject | said by | heard by |\n|---|---|---|---|");

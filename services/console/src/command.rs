@@ -9,8 +9,10 @@
 //! | `why` of any order | the answering service | the token's 16 bytes |
 //! | `reasons` of a decision | fulfilment | the case id's 16 bytes |
 //! | a bank file | payment | `payment.bank-file ` and the object id's 16 bytes |
-//! | a webhook's address | optout | the recipient id's 16 bytes |
+//! | a webhook's address, an organisation's name | optout | the recipient id's 16 bytes |
 //! | a search term | intake | the member of staff's id, 16 bytes |
+
+mod recipients;
 
 use chassis::{
     AskError, Bus,
@@ -20,6 +22,7 @@ use chassis::{
 use contracts::{
     CaseId, Code, DecisionOutcome, Digest, ObjectId, PersonField, RecipientId, RecipientKind, Sealed, Service, StaffId,
     Transport, Uuid,
+    register::{Certification, Contract},
     request::{
         AskForCompletion, ConfirmIdentity, Decide, EraseCase, FoundCases, History, HistoryReply, ImportStatement,
         ListRecipients, NatsKey, Parked, ParkedChoice, ParkedReply, RecipientList, RegisterRecipient, RejectIdentity,
@@ -133,10 +136,16 @@ pub struct NewRecipient {
     pub nats_user: Option<NatsKey>,
     /// NATS: the account derived for it.
     pub nats_account: Option<NatsKey>,
-    /// Ed25519 public key of its reports.
-    pub report_key: [u8; 32],
+    /// Public key of its reports: Ed25519 (32 bytes) or P-256 (33 or 65).
+    pub report_key: Vec<u8>,
     /// X25519 public key that identifiers are sealed to.
     pub sealing_key: [u8; 32],
+    /// What people call it; a hospital or operator is told of those who named it.
+    pub organisation: Option<String>,
+    /// 認定, and the place in the tiers.
+    pub certification: Option<Certification>,
+    /// 契約.
+    pub contract: Option<Contract>,
 }
 
 /// The console's mouth: sends orders and questions over NATS as the user `console`. Cheap to clone.
@@ -250,6 +259,12 @@ impl Commands {
             Some(url) => Some(self.seal(Service::OptOut, new.recipient.0.as_bytes(), limited("url", url)?)?),
             None => None,
         };
+        let organisation = match &new.organisation {
+            Some(name) => {
+                Some(self.seal(Service::OptOut, new.recipient.0.as_bytes(), limited("organisation", name)?)?)
+            }
+            None => None,
+        };
         let order = RegisterRecipient {
             recipient: new.recipient,
             label: new.label,
@@ -259,8 +274,11 @@ impl Commands {
             nats_user: new.nats_user,
             nats_account: new.nats_account,
             // Public keys: plain bytes in the carrier for bytes.
-            report_key: Sealed(new.report_key.to_vec()),
+            report_key: Sealed(new.report_key),
             sealing_key: Sealed(new.sealing_key.to_vec()),
+            organisation,
+            certification: new.certification,
+            contract: new.contract,
         };
         self.order("order register-recipient", by, order).await
     }

@@ -11,8 +11,8 @@ use contracts::{
     intake::{CaseEnded, CaseErased, CaseOpened, CaseProgressed},
     notification::{NoticeFailed, NoticeSent},
     opt_out::{
-        BlockLifted, BlockPlaced, InstructionIssued, InstructionOverdue, InstructionReceived, InstructionSettled,
-        StopConfirmed, StopEntered,
+        BlockLifted, BlockPlaced, InstructionIssued, InstructionOverdue, InstructionReceived, InstructionReplaced,
+        InstructionReported, InstructionSettled, StopConfirmed, StopEntered,
     },
     payment::{ChargeExpired, FeePaid, FeeRequested, StatementImported},
 };
@@ -231,8 +231,12 @@ pub struct InstructionView {
     pub issued: Latest<InstructionIssued>,
     /// 受領.
     pub received: Latest<InstructionReceived>,
-    /// 確認; a partial report is followed by another.
+    /// 報告 that waits for a member of staff; a later one amends an earlier one.
+    pub reported: Latest<InstructionReported>,
+    /// 確認; an amended report is followed by another.
     pub settled: Latest<InstructionSettled>,
+    /// 差替え: another took its place.
+    pub replaced: Latest<InstructionReplaced>,
     /// Late.
     pub overdue: Latest<InstructionOverdue>,
 }
@@ -242,7 +246,9 @@ impl View for InstructionView {
         match message.clone() {
             Message::InstructionIssued(m) => self.issued.hear(seq, m),
             Message::InstructionReceived(m) => self.received.hear(seq, m),
+            Message::InstructionReported(m) => self.reported.hear(seq, m),
             Message::InstructionSettled(m) => self.settled.hear(seq, m),
+            Message::InstructionReplaced(m) => self.replaced.hear(seq, m),
             Message::InstructionOverdue(m) => self.overdue.hear(seq, m),
             _ => {}
         }
@@ -250,10 +256,17 @@ impl View for InstructionView {
 }
 
 impl InstructionView {
-    /// Its word: `settled`, `overdue`, `received`, `issued`.
+    /// Its word: `replaced`, `settled`, `reported`, `overdue`, `received`, `issued`.
     pub fn word(&self) -> &'static str {
-        match (self.settled.get(), self.overdue.get(), self.received.get()) {
+        if self.replaced.get().is_some() {
+            return "replaced";
+        }
+        // Open again: a report of a later round than the last confirmation.
+        let (settled, reported) = (self.settled.get(), self.reported.get());
+        let reopened = reported.is_some_and(|r| settled.is_none_or(|s| s.round < r.round));
+        match (settled.filter(|_| !reopened), self.overdue.get(), self.received.get()) {
             (Some(_), ..) => "settled",
+            _ if reported.is_some() => "reported",
             (_, Some(_), _) => "overdue",
             (_, _, Some(_)) => "received",
             _ => "issued",
@@ -343,7 +356,9 @@ pub fn row(message: &Message) -> Option<Row> {
         Message::StopConfirmed(m) => Row::Entry(m.entry, m.case),
         Message::InstructionIssued(m) => Row::Instruction(m.instruction, m.case),
         Message::InstructionReceived(m) => Row::Instruction(m.instruction, m.case),
+        Message::InstructionReported(m) => Row::Instruction(m.instruction, m.case),
         Message::InstructionSettled(m) => Row::Instruction(m.instruction, m.case),
+        Message::InstructionReplaced(m) => Row::Instruction(m.instruction, m.case),
         Message::InstructionOverdue(m) => Row::Instruction(m.instruction, m.case),
         Message::NoticeSent(m) => Row::Notice(m.notice, m.case),
         Message::NoticeFailed(m) => Row::Notice(m.notice, m.case),
@@ -378,6 +393,7 @@ pub fn is_incident(message: &Message) -> bool {
         message,
         Message::ReportRefused(_)
             | Message::LineUnmatched(_)
+            | Message::InstructionReported(_)
             | Message::InstructionOverdue(_)
             | Message::NoticeFailed(_)
     )

@@ -99,16 +99,25 @@ fn story() -> Vec<(i64, Message)> {
                 instruction: i,
                 recipient,
                 outcome: ReportOutcome::PartlyApplied,
+                round: None,
                 at: at(4),
             }
             .into(),
         ),
         (
             64,
-            InstructionSettled { case, entry, instruction: i, recipient, outcome: ReportOutcome::Applied, at: at(5) }
-                .into(),
+            InstructionSettled {
+                case,
+                entry,
+                instruction: i,
+                recipient,
+                outcome: ReportOutcome::Applied,
+                round: Some(1),
+                at: at(5),
+            }
+            .into(),
         ),
-        (80, StopConfirmed { case, entry, recipients: 1, at: at(5) }.into()),
+        (80, StopConfirmed { case, entry, recipients: 1, at: at(5), answer: None }.into()),
         (16, NoticeFailed { case, notice, text: code("received"), reason: code("smtp-4xx"), at: at(1) }.into()),
         (32, NoticeSent { case, notice, text: code("received"), channel: NoticeChannel::Mail, at: at(2) }.into()),
         (
@@ -193,6 +202,8 @@ fn nothing_that_is_heard_is_lost() {
         "IdentityRejected",
         "BlockLifted",
         "InstructionOverdue",
+        "InstructionReported",
+        "InstructionReplaced",
         "LineUnmatched",
         "ReportRefused",
     ]);

@@ -66,6 +66,30 @@ pub enum Command {
         #[arg(long)]
         keys: PathBuf,
     },
+    /// Proves what happened in a case: one file to hand over, and its check offline.
+    Evidence {
+        /// Which part.
+        #[command(subcommand)]
+        step: crate::evidence::Step,
+    },
+    /// For contractors: tests a webhook endpoint of theirs against a sandbox desk with invented people.
+    RecipientKit {
+        /// Which step.
+        #[command(subcommand)]
+        step: crate::KitStep,
+    },
+    /// The gate (照合) for places without a network: signed snapshots, and files checked against them offline.
+    Gate {
+        /// Which step.
+        #[command(subcommand)]
+        step: crate::GateStep,
+    },
+    /// Recipients (通知先): adds, changes keys, suspends, removes, shows.
+    Recipient {
+        /// What to do.
+        #[command(subcommand)]
+        step: crate::RecipientStep,
+    },
     /// Checks the configuration and the connections, and says what is wrong.
     Check {
         /// A configuration file on top of the defaults.

@@ -4,19 +4,26 @@
 mod check;
 mod cli;
 mod demo;
+pub mod evidence;
+mod gate;
 mod houses;
+mod kit;
 mod outside;
 mod place;
 mod provision;
+mod recipient;
 mod serve;
 mod signals;
 pub mod story;
 mod up;
 
 pub use cli::{Cli, Command, ServersFrom, UpArgs};
+pub use gate::GateStep;
 pub use houses::{KEY_SCHEMAS, NAMES, schemas, start_service};
+pub use kit::KitStep;
 pub use place::{Place, Ports};
 pub use provision::Step;
+pub use recipient::Step as RecipientStep;
 pub use up::Up;
 
 /// Runs what the command line asks for.
@@ -34,6 +41,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             println!("{}\n{}", *keys.secret, keys.public);
             Ok(())
         }
+        Some(Command::Evidence { step }) => crate::evidence::run(step).await,
+        Some(Command::RecipientKit { step }) => kit::run(step).await,
+        Some(Command::Gate { step }) => gate::run(step).await,
+        Some(Command::Recipient { step }) => recipient::run(step).await,
         Some(Command::Check { config }) => check::run(config.as_deref()).await,
     }
 }

@@ -5,8 +5,9 @@ use crate::Up;
 use anyhow::{Context, ensure};
 use console::command::{By, Commands};
 use contracts::{
-    CaseId, Code, RecipientId, RecipientKind, StaffId, Transport,
+    CaseId, Code, ContractItem, Diligence, RecipientId, RecipientKind, Scope, StaffId, Transport,
     desk::StatusView,
+    register::{Certification, Contract},
     request::{NatsKey, StaffReply},
 };
 use opt_out_propagation::WebhookKeys;
@@ -129,6 +130,31 @@ pub fn disclosure_to(person: &Value) -> Value {
     json!({ "kind": "disclosure", "capacity": "person", "language": "en", "person": person, "words": "All records of 2024, please." })
 }
 
+/// An invented certification, for both tracks.
+pub fn certification() -> Certification {
+    let on = jiff::civil::date(2025, 4, 1);
+    Certification {
+        number: Code::of("example-12"),
+        on,
+        scope: Scope::Both,
+        until: None,
+        parent: None,
+        permitted_on: None,
+    }
+}
+
+/// An invented contract with its seven items (Rules art. 20(1)).
+pub fn contract() -> Contract {
+    Contract {
+        scope: Scope::Both,
+        from: jiff::civil::date(2025, 4, 1),
+        until: None,
+        stop: Diligence::Promptly,
+        erase: Diligence::WithoutDelay,
+        items: ContractItem::ALL.iter().map(|item| (*item, Code::of("article-3"))).collect(),
+    }
+}
+
 /// A contractor before it is registered: its keys, and its NATS user.
 pub struct Contractor {
     folder: PathBuf,
@@ -174,6 +200,9 @@ impl Contractor {
             nats_account,
             report_key: self.keys.report_public(),
             sealing_key: *self.keys.sealing_public().as_bytes(),
+            organisation: None,
+            certification: Some(certification()),
+            contract: Some(contract()),
         }
     }
 }

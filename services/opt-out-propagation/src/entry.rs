@@ -1,20 +1,68 @@
-//! 停止登録簿の登録: one standing entry of the register of stops. Pure.
+//! 停止登録簿の登録: one standing entry of the register of stops. Pure. What is decided stands in `entry_decide.rs`.
 //!
 //! A block holds from the moment it is placed, provisionally before identity is proved. Once final it is never lifted by
 //! anybody: no text lets the operator lift a stop (Next-Generation Medical Infrastructure Act art. 52(1); supply needs a
-//! new notice by the hospital). Instructions settle in any order, also before the fan-out has said which there are.
+//! new notice by the hospital). Its tracks may change, its identifiers may be corrected, and it may be withdrawn: each with
+//! a case, a legal basis and dates of its own, and the block holds. Instructions settle in any order, also before the
+//! fan-out has said which there are, and may be open again after an amended report.
 
 use chassis::{Machine, Verdict};
 use contracts::{
-    CaseId, ChangeId, Code, EntryId, InstructionId, Measure, Message, Scope, Service, Timestamp, Uuid,
-    opt_out::{BlockLifted, BlockPlaced, StopConfirmed, StopEntered},
+    CaseId, ChangeId, Code, EntryId, InstructionId, Measure, Message, ReportOutcome, Scope, Service, Timestamp, Uuid,
+    opt_out::{BlockLifted, BlockPlaced, StopAnswer, StopConfirmed, StopEntered},
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+#[path = "entry_decide.rs"]
+mod decide;
 
 /// The machine.
 #[derive(Debug)]
 pub enum Entry {}
+
+/// 消去: whether it was asked for, and whether it may go out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Erasure {
+    /// Only a stop was asked for.
+    #[default]
+    NotAsked,
+    /// Waits until two people confirmed the match.
+    Waits,
+    /// They did: the instruction to erase is on its way.
+    Released,
+}
+
+/// A confirmed report, as the entry counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// What it says.
+    pub outcome: ReportOutcome,
+    /// Of which round.
+    pub round: u32,
+}
+
+/// What is going on with the recipients of a final stop.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Changes that are not fanned out yet.
+    pub awaiting: BTreeSet<ChangeId>,
+    /// The change that tells to erase.
+    pub erase_change: Option<ChangeId>,
+    /// The largest number of recipients that one change went to.
+    pub recipients: u32,
+    /// Instructions without a confirmed report.
+    pub open: BTreeSet<InstructionId>,
+    /// Those with one, also before the fan-out was heard of.
+    pub settled: BTreeMap<InstructionId, Done>,
+    /// Open again since an amended report, and in which round.
+    pub reopened: BTreeMap<InstructionId, u32>,
+    /// Cancelled when their endpoint changed, and what took their place.
+    pub replaced: BTreeMap<InstructionId, InstructionId>,
+    /// Those of [`Progress::settled`] and [`Progress::open`] that tell to erase.
+    pub erasing: BTreeSet<InstructionId>,
+}
 
 /// How an entry stands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -45,32 +93,47 @@ pub enum State {
         case: CaseId,
         /// Which tracks.
         scope: Scope,
-        /// What recipients are told.
+        /// What was asked for.
         measure: Measure,
         /// Since when it blocks.
         effective_at: Timestamp,
-        /// The change that is fanned out.
-        change: ChangeId,
-        /// How many instructions there are; unknown until the fan-out.
-        expected: Option<u32>,
-        /// Instructions without a final report.
-        open: BTreeSet<InstructionId>,
-        /// Settled before the fan-out was heard of.
-        early: BTreeSet<InstructionId>,
+        /// Whether the erasure may go out.
+        erasure: Erasure,
+        /// 撤回: waits for the hospital's new notice.
+        withdrawn_at: Option<Timestamp>,
+        /// What is going on.
+        progress: Progress,
     },
-    /// 停止完了: every recipient's report is in. The block stands for ever.
+    /// 停止完了: every recipient's report is in and confirmed. The block stands for ever.
     Confirmed {
         /// The case.
         case: CaseId,
         /// Which tracks.
         scope: Scope,
-        /// What recipients were told.
+        /// What was asked for.
         measure: Measure,
         /// Since when it blocks.
         effective_at: Timestamp,
+        /// Whether there was an erasure.
+        erasure: Erasure,
+        /// 撤回: waits for the hospital's new notice.
+        withdrawn_at: Option<Timestamp>,
         /// How many recipients reported.
         recipients: u32,
+        /// What went on.
+        progress: Progress,
     },
+}
+
+/// On what a change stands: its own case, its legal basis, its arrival at the desk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ground {
+    /// The case in which it was asked for.
+    pub case: CaseId,
+    /// The legal basis.
+    pub basis: Code,
+    /// Arrival at the desk (民法97条).
+    pub received_at: Timestamp,
 }
 
 /// What may happen to an entry.
@@ -93,17 +156,51 @@ pub enum Input {
         case: CaseId,
         /// Which tracks.
         scope: Scope,
-        /// What recipients are told.
+        /// What was asked for: to stop, or to erase.
         measure: Measure,
         /// Arrival at the desk.
         received_at: Timestamp,
-        /// The change to fan out.
+        /// The change to fan out: the stop. An erasure waits for its match.
         change: ChangeId,
         /// Now.
         at: Timestamp,
     },
     /// Take a provisional block back.
     LiftProvisionalBlock {
+        /// Now.
+        at: Timestamp,
+    },
+    /// Two people confirmed that what was found is this person's: the erasure may go out.
+    MatchConfirmed {
+        /// The change to fan out.
+        change: ChangeId,
+        /// Now.
+        at: Timestamp,
+    },
+    /// 範囲の変更.
+    ChangeScope {
+        /// On what it stands.
+        ground: Ground,
+        /// From now on.
+        scope: Scope,
+        /// The change to fan out.
+        change: ChangeId,
+        /// Now.
+        at: Timestamp,
+    },
+    /// 識別事項の訂正; the new index stands already.
+    CorrectIdentifiers {
+        /// On what it stands.
+        ground: Ground,
+        /// The change to fan out.
+        change: ChangeId,
+        /// Now.
+        at: Timestamp,
+    },
+    /// 撤回.
+    Withdraw {
+        /// On what it stands.
+        ground: Ground,
         /// Now.
         at: Timestamp,
     },
@@ -116,10 +213,32 @@ pub enum Input {
         /// When.
         at: Timestamp,
     },
-    /// One recipient's report is in and final.
+    /// One recipient's report is in and confirmed.
     InstructionSettled {
         /// Which.
         instruction: InstructionId,
+        /// What it says.
+        outcome: ReportOutcome,
+        /// Of which round.
+        round: u32,
+        /// When.
+        at: Timestamp,
+    },
+    /// An amended report: the instruction is open again.
+    InstructionReopened {
+        /// Which.
+        instruction: InstructionId,
+        /// In which round; 0 says nothing.
+        round: u32,
+        /// When.
+        at: Timestamp,
+    },
+    /// Its endpoint changed: another instruction takes its place.
+    InstructionReplaced {
+        /// The cancelled one.
+        old: InstructionId,
+        /// The new one.
+        by: InstructionId,
         /// When.
         at: Timestamp,
     },
@@ -153,7 +272,7 @@ pub enum Event {
         case: CaseId,
         /// Which tracks.
         scope: Scope,
-        /// What recipients are told.
+        /// What was asked for.
         measure: Measure,
         /// Arrival at the desk.
         received_at: Timestamp,
@@ -164,8 +283,44 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
-    /// The instructions are known.
+    /// The erasure may go out.
+    ErasureReleased {
+        /// The change to fan out.
+        change: ChangeId,
+        /// When.
+        at: Timestamp,
+    },
+    /// 範囲の変更.
+    ScopeChanged {
+        /// On what it stands.
+        ground: Ground,
+        /// From now on.
+        scope: Scope,
+        /// The change to fan out.
+        change: ChangeId,
+        /// When.
+        at: Timestamp,
+    },
+    /// 識別事項の訂正.
+    IdentifiersCorrected {
+        /// On what it stands.
+        ground: Ground,
+        /// The change to fan out.
+        change: ChangeId,
+        /// When.
+        at: Timestamp,
+    },
+    /// 撤回: the block holds.
+    Withdrawn {
+        /// On what it stands.
+        ground: Ground,
+        /// When.
+        at: Timestamp,
+    },
+    /// The instructions of a change are known.
     FannedOut {
+        /// Of which.
+        change: ChangeId,
         /// All of them.
         instructions: BTreeSet<InstructionId>,
         /// When.
@@ -175,12 +330,34 @@ pub enum Event {
     InstructionSettled {
         /// Which.
         instruction: InstructionId,
+        /// What was reported.
+        outcome: ReportOutcome,
+        /// In which round.
+        round: u32,
         /// When.
         at: Timestamp,
     },
-    /// All are.
+    /// One is open again.
+    InstructionReopened {
+        /// Which.
+        instruction: InstructionId,
+        /// In which round.
+        round: u32,
+        /// When.
+        at: Timestamp,
+    },
+    /// One was cancelled, another took its place.
+    InstructionReplaced {
+        /// The cancelled one.
+        old: InstructionId,
+        /// The new one.
+        by: InstructionId,
+        /// When.
+        at: Timestamp,
+    },
+    /// All are done with.
     Confirmed {
-        /// How many.
+        /// How many recipients.
         recipients: u32,
         /// When.
         at: Timestamp,
@@ -190,10 +367,14 @@ pub enum Event {
 /// Why not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// A final stop with another scope or measure stands: it asks for more than stands, which is a new entry's matter.
+    /// A final stop with another scope or measure stands: it changes with a case of its own.
     OtherTermsStand,
     /// The entry belongs to another case.
     OtherCase,
+    /// Nobody asked for an erasure.
+    NoErasureAsked,
+    /// Only a final stop is changed or withdrawn; a provisional block is taken back by its case.
+    NotFinal,
 }
 
 impl From<Refusal> for Code {
@@ -201,6 +382,8 @@ impl From<Refusal> for Code {
         match why {
             Refusal::OtherTermsStand => Code::of("other-terms-stand"),
             Refusal::OtherCase => Code::of("entry-of-another-case"),
+            Refusal::NoErasureAsked => Code::of("no-erasure-asked"),
+            Refusal::NotFinal => Code::of("stop-is-not-final"),
         }
     }
 }
@@ -225,67 +408,29 @@ impl State {
             Self::Absent | Self::Lifted { .. } => None,
         }
     }
-}
-
-type Said = Verdict<Event, Refusal>;
-
-fn enter_stop(state: &State, stop: Event) -> Said {
-    let Event::StopEntered { case, scope, measure, received_at, change, at, .. } = stop else {
-        return Verdict::Already;
-    };
-    match state {
-        State::Stopped { scope: s, measure: m, .. } | State::Confirmed { scope: s, measure: m, .. } => {
-            if (*s, *m) == (scope, measure) { Verdict::Already } else { Verdict::Refused(Refusal::OtherTermsStand) }
-        }
-        State::Absent | State::Blocked { .. } | State::Lifted { .. } => {
-            // The block keeps its own, earlier date; without one it begins now.
-            let since = match state {
-                State::Blocked { effective_at, .. } => *effective_at,
-                _ => at,
-            };
-            let effective_at = since;
-            Verdict::Events(vec![Event::StopEntered { case, scope, measure, received_at, effective_at, change, at }])
+    /// What is going on with the recipients of a final stop.
+    pub const fn progress(&self) -> Option<&Progress> {
+        match self {
+            Self::Stopped { progress, .. } | Self::Confirmed { progress, .. } => Some(progress),
+            Self::Absent | Self::Blocked { .. } | Self::Lifted { .. } => None,
         }
     }
-}
-
-fn fanned_out(state: &State, of: ChangeId, instructions: &BTreeSet<InstructionId>, at: Timestamp) -> Said {
-    match state {
-        State::Absent | State::Blocked { .. } | State::Lifted { .. } => Verdict::TooEarly,
-        State::Stopped { expected: None, early, change, .. } if *change == of => {
-            let mut events = vec![Event::FannedOut { instructions: instructions.clone(), at }];
-            // Also with no recipients at all: then the stop is complete as soon as it stands.
-            if instructions.is_subset(early) {
-                events.push(Event::Confirmed { recipients: count(instructions), at });
-            }
-            Verdict::Events(events)
-        }
-        State::Stopped { .. } | State::Confirmed { .. } => Verdict::Already,
-    }
-}
-
-fn settled(state: &State, instruction: InstructionId, at: Timestamp) -> Said {
-    let event = Event::InstructionSettled { instruction, at };
-    match state {
-        State::Absent | State::Blocked { .. } | State::Lifted { .. } => Verdict::TooEarly,
-        State::Stopped { expected: None, early, .. } => {
-            if early.contains(&instruction) {
-                Verdict::Already
-            } else {
-                Verdict::Events(vec![event])
+    /// 三つの回答, as numbers.
+    pub fn answer(&self) -> StopAnswer {
+        let mut answer = StopAnswer::default();
+        let mut unreachable: BTreeMap<ReportOutcome, u32> = BTreeMap::new();
+        for (id, done) in self.progress().map(|p| &p.settled).into_iter().flatten() {
+            let erasing = self.progress().is_some_and(|p| p.erasing.contains(id));
+            match done.outcome {
+                ReportOutcome::Applied if erasing => answer.erased += 1,
+                ReportOutcome::NoDataHeld if erasing => {}
+                ReportOutcome::Applied | ReportOutcome::NoDataHeld => answer.stopped += 1,
+                other => *unreachable.entry(other).or_default() += 1,
             }
         }
-        State::Stopped { expected: Some(expected), open, .. } => match open.contains(&instruction) {
-            false => Verdict::Already,
-            true if open.len() == 1 => Verdict::Events(vec![event, Event::Confirmed { recipients: *expected, at }]),
-            true => Verdict::Events(vec![event]),
-        },
-        State::Confirmed { .. } => Verdict::Already,
+        answer.unreachable = unreachable.into_iter().collect();
+        answer
     }
-}
-
-fn count(instructions: &BTreeSet<InstructionId>) -> u32 {
-    instructions.len().try_into().unwrap_or(u32::MAX)
 }
 
 impl Machine for Entry {
@@ -296,94 +441,15 @@ impl Machine for Entry {
     type Event = Event;
     type Refusal = Refusal;
 
-    fn decide(state: &State, input: &Input) -> Said {
-        let of = match input {
-            Input::PlaceBlock { case, .. } | Input::EnterStop { case, .. } => Some(*case),
-            _ => None,
-        };
-        if of.is_some() && state.case().is_some() && of != state.case() {
-            return Verdict::Refused(Refusal::OtherCase);
-        }
-        match input {
-            Input::PlaceBlock { case, scope, received_at, at } => match state {
-                // A lifted one was revived: the command is a new one, since a repeat of the old is known to the inbox and
-                // the lifting waited for it.
-                State::Absent | State::Lifted { .. } => Verdict::Events(vec![Event::BlockPlaced {
-                    case: *case,
-                    scope: *scope,
-                    received_at: *received_at,
-                    at: *at,
-                }]),
-                State::Blocked { .. } | State::Stopped { .. } | State::Confirmed { .. } => Verdict::Already,
-            },
-            Input::EnterStop { case, scope, measure, received_at, change, at } => enter_stop(
-                state,
-                Event::StopEntered {
-                    case: *case,
-                    scope: *scope,
-                    measure: *measure,
-                    received_at: *received_at,
-                    effective_at: *at,
-                    change: *change,
-                    at: *at,
-                },
-            ),
-            Input::LiftProvisionalBlock { at } => match state {
-                State::Absent => Verdict::TooEarly,
-                State::Blocked { .. } => Verdict::Events(vec![Event::BlockLifted { at: *at }]),
-                State::Lifted { .. } | State::Stopped { .. } | State::Confirmed { .. } => Verdict::Already,
-            },
-            Input::FannedOut { change, instructions, at } => fanned_out(state, *change, instructions, *at),
-            Input::InstructionSettled { instruction, at } => settled(state, *instruction, *at),
-            Input::Clock => Verdict::Already,
-        }
+    fn decide(state: &State, input: &Input) -> Verdict<Event, Refusal> {
+        decide::decide(state, input)
     }
-
-    fn evolve(mut state: State, event: &Event) -> State {
-        match (&mut state, event) {
-            (_, Event::BlockPlaced { case, scope, at, .. }) => {
-                State::Blocked { case: *case, scope: *scope, effective_at: *at }
-            }
-            (State::Blocked { case, .. }, Event::BlockLifted { at }) => State::Lifted { case: *case, at: *at },
-            (_, Event::StopEntered { case, scope, measure, effective_at, change, .. }) => State::Stopped {
-                case: *case,
-                scope: *scope,
-                measure: *measure,
-                effective_at: *effective_at,
-                change: *change,
-                expected: None,
-                open: BTreeSet::new(),
-                early: BTreeSet::new(),
-            },
-            (State::Stopped { expected, open, early, .. }, Event::FannedOut { instructions, .. }) => {
-                *expected = Some(count(instructions));
-                *open = instructions.difference(early).copied().collect();
-                early.clear();
-                state
-            }
-            (State::Stopped { expected, open, early, .. }, Event::InstructionSettled { instruction, .. }) => {
-                open.remove(instruction);
-                if expected.is_none() {
-                    early.insert(*instruction);
-                }
-                state
-            }
-            (State::Stopped { case, scope, measure, effective_at, .. }, Event::Confirmed { recipients, .. }) => {
-                State::Confirmed {
-                    case: *case,
-                    scope: *scope,
-                    measure: *measure,
-                    effective_at: *effective_at,
-                    recipients: *recipients,
-                }
-            }
-            _ => state,
-        }
+    fn evolve(state: State, event: &Event) -> State {
+        decide::evolve(state, event)
     }
 
     fn announce(id: Uuid, after: &State, event: &Event) -> Vec<Message> {
-        let entry = EntryId(id);
-        let Some(case) = after.case() else { return Vec::new() };
+        let (Some(case), entry) = (after.case(), EntryId(id)) else { return Vec::new() };
         match event {
             Event::BlockPlaced { at, .. } => {
                 vec![Message::BlockPlaced(BlockPlaced { case, entry, provisional: true, effective_at: *at })]
@@ -393,10 +459,18 @@ impl Machine for Entry {
                 Message::BlockPlaced(BlockPlaced { case, entry, provisional: false, effective_at: *effective_at }),
                 Message::StopEntered(StopEntered { case, entry, scope: *scope, effective_at: *effective_at, at: *at }),
             ],
-            Event::FannedOut { .. } | Event::InstructionSettled { .. } => Vec::new(),
             Event::Confirmed { recipients, at } => {
-                vec![Message::StopConfirmed(StopConfirmed { case, entry, recipients: *recipients, at: *at })]
+                let answer = Some(after.answer());
+                vec![Message::StopConfirmed(StopConfirmed { case, entry, recipients: *recipients, at: *at, answer })]
             }
+            Event::ErasureReleased { .. }
+            | Event::ScopeChanged { .. }
+            | Event::IdentifiersCorrected { .. }
+            | Event::Withdrawn { .. }
+            | Event::FannedOut { .. }
+            | Event::InstructionSettled { .. }
+            | Event::InstructionReopened { .. }
+            | Event::InstructionReplaced { .. } => Vec::new(),
         }
     }
 

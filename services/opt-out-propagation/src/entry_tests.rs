@@ -31,8 +31,44 @@ fn lift() -> Input {
 fn fanned(of: impl IntoIterator<Item = u128>) -> Input {
     Input::FannedOut { change: CHANGE, instructions: instructions(of), at: at(6) }
 }
+fn instruction(n: u128) -> InstructionId {
+    InstructionId(Uuid::from_u128(n))
+}
+fn reported(n: u128, outcome: ReportOutcome, round: u32) -> Input {
+    Input::InstructionSettled { instruction: instruction(n), outcome, round, at: at(7) }
+}
 fn settled(n: u128) -> Input {
-    Input::InstructionSettled { instruction: InstructionId(Uuid::from_u128(n)), at: at(7) }
+    reported(n, ReportOutcome::Applied, 0)
+}
+fn reopened(n: u128, round: u32) -> Input {
+    Input::InstructionReopened { instruction: instruction(n), round, at: at(8) }
+}
+fn replaced(old: u128, by: u128) -> Input {
+    Input::InstructionReplaced { old: instruction(old), by: instruction(by), at: at(8) }
+}
+const ERASE: ChangeId = ChangeId(Uuid::from_u128(4));
+const OTHER: ChangeId = ChangeId(Uuid::from_u128(5));
+fn erase() -> Input {
+    let Input::EnterStop { case, scope, received_at, change, at, .. } = stop() else { panic!() };
+    Input::EnterStop { case, scope, measure: Measure::Erase, received_at, change, at }
+}
+fn matched() -> Input {
+    Input::MatchConfirmed { change: ERASE, at: at(9) }
+}
+fn ground() -> Ground {
+    Ground { case: CaseId(Uuid::from_u128(50)), basis: Code::of("act-52-1"), received_at: at(9) }
+}
+fn narrower() -> Input {
+    Input::ChangeScope { ground: ground(), scope: Scope::Anonymised, change: OTHER, at: at(10) }
+}
+fn corrected() -> Input {
+    Input::CorrectIdentifiers { ground: ground(), change: OTHER, at: at(10) }
+}
+fn withdrawn() -> Input {
+    Input::Withdraw { ground: ground(), at: at(10) }
+}
+fn fanned_of(change: ChangeId, of: impl IntoIterator<Item = u128>) -> Input {
+    Input::FannedOut { change, instructions: instructions(of), at: at(11) }
 }
 
 /// The state after inputs, each of which must have a verdict; what was said on the way.
@@ -109,7 +145,7 @@ fn given_two_recipients_when_both_report_then_it_is_confirmed_in_any_order() {
         assert_eq!(said.iter().filter(|m| m.entry().name == "StopConfirmed").count(), 1);
     }
     let (open, _) = given(&[stop(), fanned([10, 11]), settled(10), settled(99)]);
-    assert!(matches!(open, State::Stopped { expected: Some(2), .. }));
+    assert_eq!(open.progress().unwrap().open, instructions([11]));
 }
 
 #[test]
@@ -131,8 +167,109 @@ fn given_a_stop_when_another_with_other_terms_comes_then_a_person_must_look() {
     assert_eq!(Entry::decide(&state, &foreign), Verdict::Refused(Refusal::OtherCase));
 }
 
+/// Row 14: an erasure waits for the match that two people confirmed; the stop does not wait for it.
+#[test]
+fn given_an_erasure_when_the_stop_is_reported_then_it_still_waits_for_its_match() {
+    let (state, said) = given(&[erase(), fanned([10]), settled(10)]);
+    assert!(matches!(state, State::Stopped { erasure: Erasure::Waits, .. }), "{state:?}");
+    assert!(!names(&said).contains(&"StopConfirmed"));
+    for order in [
+        vec![erase(), fanned([10]), settled(10), matched(), fanned_of(ERASE, [20]), settled(20)],
+        vec![erase(), matched(), fanned_of(ERASE, [20]), settled(20), fanned([10]), settled(10)],
+        vec![erase(), matched(), settled(20), settled(10), fanned([10]), fanned_of(ERASE, [20])],
+    ] {
+        let (state, said) = given(&order);
+        assert!(matches!(state, State::Confirmed { recipients: 1, .. }), "{order:?}");
+        let Some(Message::StopConfirmed(confirmed)) = said.last() else { panic!() };
+        let answer = confirmed.answer.clone().unwrap();
+        assert_eq!((answer.stopped, answer.erased, answer.unreachable.len()), (1, 1, 0));
+    }
+    assert_eq!(Entry::decide(&given(&[stop()]).0, &matched()), Verdict::Refused(Refusal::NoErasureAsked));
+}
+
+#[test]
+fn given_reports_that_say_why_not_then_the_answer_says_it_by_number() {
+    let order = [
+        stop(),
+        fanned([10, 11, 12]),
+        settled(10),
+        reported(11, ReportOutcome::Unreachable, 0),
+        reported(12, ReportOutcome::NoDataHeld, 0),
+    ];
+    let (state, _) = given(&order);
+    let answer = state.answer();
+    assert_eq!((answer.stopped, answer.unreachable), (2, vec![(ReportOutcome::Unreachable, 1)]));
+}
+
+/// Amendments: the settled count follows.
+#[test]
+fn given_an_amended_report_then_it_is_open_again_until_its_new_round_settles() {
+    let complete = [stop(), fanned([10]), settled(10)];
+    let (state, _) = given(&[&complete[..], &[reopened(10, 1)]].concat());
+    assert!(matches!(&state, State::Stopped { progress, .. } if progress.open == instructions([10])), "{state:?}");
+    // What was said of the round before comes late, or again.
+    assert_eq!(Entry::decide(&state, &settled(10)), Verdict::Already);
+    assert_eq!(Entry::decide(&state, &reopened(10, 1)), Verdict::Already);
+    let again = reported(10, ReportOutcome::Exempt, 1);
+    let (state, _) = given(&[&complete[..], &[reopened(10, 1), again.clone()]].concat());
+    assert!(matches!(state, State::Confirmed { .. }), "{state:?}");
+    assert_eq!(state.answer().unreachable, [(ReportOutcome::Exempt, 1)]);
+    // In any order.
+    let (state, _) = given(&[stop(), reopened(10, 1), settled(10), again, fanned([10])]);
+    assert!(matches!(state, State::Confirmed { .. }), "{state:?}");
+}
+
+#[test]
+fn given_a_replaced_instruction_then_the_new_one_is_waited_for_whatever_was_heard_first() {
+    for order in [
+        vec![stop(), fanned([10, 11]), settled(11), replaced(10, 20), settled(20)],
+        vec![stop(), replaced(10, 20), fanned([10, 11]), settled(11), settled(20)],
+        vec![stop(), settled(20), fanned([10, 11]), settled(11), replaced(10, 20)],
+        vec![stop(), replaced(20, 30), replaced(10, 20), settled(30), settled(11), fanned([10, 11])],
+    ] {
+        let (state, said) = given(&order);
+        assert!(matches!(state, State::Confirmed { recipients: 2, .. }), "{order:?} {state:?}");
+        assert_eq!(names(&said).iter().filter(|n| **n == "StopConfirmed").count(), 1);
+    }
+}
+
+/// Row 9, row 3: changes have their own case, and the block holds.
+#[test]
+fn given_a_final_stop_when_it_is_changed_or_withdrawn_then_the_block_holds_with_its_date() {
+    for start in [vec![place(), stop()], vec![place(), stop(), fanned([])]] {
+        let then = |input: Input| given(&[&start[..], &[input]].concat()).0;
+        assert_eq!(then(narrower()).blocks(), Some((Scope::Anonymised, at(1))));
+        assert_eq!(then(corrected()).blocks(), Some((Scope::Both, at(1))));
+        let withdrawn = then(withdrawn());
+        assert_eq!(withdrawn.blocks(), Some((Scope::Both, at(1))));
+        assert!(matches!(
+            withdrawn,
+            State::Stopped { withdrawn_at: Some(_), .. } | State::Confirmed { withdrawn_at: Some(_), .. }
+        ));
+        let changed = then(narrower());
+        assert!(matches!(&changed, State::Stopped { progress, .. } if progress.awaiting.contains(&OTHER)));
+    }
+    let (state, said) = given(&[stop(), fanned([10]), settled(10), narrower(), fanned_of(OTHER, [12]), settled(12)]);
+    assert!(matches!(state, State::Confirmed { scope: Scope::Anonymised, .. }));
+    assert_eq!(names(&said).iter().filter(|n| **n == "StopConfirmed").count(), 2);
+    assert_eq!(Entry::decide(&given(&[place()]).0, &narrower()), Verdict::Refused(Refusal::NotFinal));
+}
+
 fn all_inputs() -> Vec<Input> {
-    vec![place(), stop(), lift(), fanned([10, 11]), settled(10), Input::Clock]
+    vec![
+        place(),
+        stop(),
+        lift(),
+        fanned([10, 11]),
+        settled(10),
+        matched(),
+        narrower(),
+        corrected(),
+        withdrawn(),
+        reopened(10, 1),
+        replaced(10, 20),
+        Input::Clock,
+    ]
 }
 
 /// B4: one verdict for every input in every state; the table is the specification.
@@ -145,9 +282,23 @@ fn every_input_has_its_verdict_in_every_state() {
         ("stopped", given(&[stop()]).0),
         ("fanned out", given(&[stop(), fanned([10, 11])]).0),
         ("confirmed", given(&[stop(), fanned([])]).0),
+        ("withdrawn", given(&[stop(), fanned([]), withdrawn()]).0),
+        ("erasure waits", given(&[erase(), fanned([10, 11])]).0),
+        ("erasure released", given(&[erase(), fanned([10, 11]), matched()]).0),
     ];
-    // place, stop, lift, fanned out, settled, clock: E events, A already, T too early, R refused.
-    let table = ["EETTTA", "AEETTA", "EEATTA", "AAAEEA", "AAAAEA", "AAAAAA"];
+    // place, stop, lift, fanned out, settled, match, scope, correct, withdraw, reopened, replaced, clock:
+    // E events, A already, T too early, R refused.
+    let table = [
+        "EETTTTTTTTTA",
+        "AEETTTRRRTTA",
+        "EEATTTRRRTTA",
+        "AAAEEREEEEEA",
+        "AAAAEREEEEEA",
+        "AAAAAREEEEAA",
+        "AAAAAREEAEAA",
+        "ARAAEEEEEEEA",
+        "ARAAEAEEEEEA",
+    ];
     for ((name, state), row) in states.iter().zip(table) {
         let verdicts: String = all_inputs()
             .iter()
@@ -172,6 +323,16 @@ fn any_input() -> impl Strategy<Value = Input> {
         Just(lift()),
         Just(fanned([10, 11, 12])),
         (9..14u128).prop_map(settled),
+        (9..14u128, 0..3u32).prop_map(|(n, round)| reported(n, ReportOutcome::Exempt, round)),
+        (9..14u128, 0..3u32).prop_map(|(n, round)| reopened(n, round)),
+        (9..14u128, 20..22u128).prop_map(|(old, by)| replaced(old, by)),
+        Just(erase()),
+        Just(matched()),
+        Just(narrower()),
+        Just(corrected()),
+        Just(withdrawn()),
+        Just(fanned_of(ERASE, [20, 21])),
+        Just(fanned_of(OTHER, [12, 22])),
         Just(Input::Clock)
     ]
 }

@@ -1,45 +1,34 @@
 //! Fan-out: one writer at a time gives every change its instructions, with positions without a gap (bus.md 2.4).
 //!
 //! Nothing slow happens under the lock: identifiers are opened and sealed to each recipient before it. Recipients are
-//! registered under the same lock, so a batch knows exactly who is in force.
+//! registered and changed under the same lock, so a batch knows exactly who is in force and what was agreed with them.
+//! Three kinds of work go through here, all of them as [`Job`]s: changes of entries (to everybody who is told), standing
+//! entries that one recipient is still to be told of (it came later), and what an old endpoint owed.
+
+mod jobs;
+mod write;
+
+pub use jobs::in_force;
 
 use crate::{
-    change::{self, Change},
-    instruction::{self, Instruction, Terms},
+    instruction::Instruction,
     person::{PersonError, Register},
-    propagation::{self, Candidate, Words},
+    propagation::{self, Candidate, Periods},
 };
-use chassis::{Bus, Clock, DbError, home, telemetry};
+use chassis::{Bus, Cause, DbError, HandleError, Home, telemetry};
 use contracts::{
     CaseId, ChangeId, EntryId, InstructionId, Measure, RecipientId, Scope, Sealed, Timestamp, Uuid,
     envelope::TraceParent,
 };
-use futures::future::BoxFuture;
-use jiff_sqlx::ToSqlx;
 use privacy_seal::PublicKey;
-use recipient_kit::{digest_of, identifiers, key_id};
-use sqlx::PgConnection;
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use recipient_kit::identifiers;
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::Notify;
 
 /// Changes in one batch.
 const BATCH: i64 = 64;
-
-/// A change that waits.
-#[derive(Clone, Debug)]
-pub struct Waiting {
-    change: ChangeId,
-    entry: EntryId,
-    case: CaseId,
-    version: i64,
-    scope: Scope,
-    measure: Measure,
-    trace: Option<TraceParent>,
-}
+/// Instructions of recipients that came later, in one batch.
+const LATE: i64 = 256;
 
 /// What the fan-out needs.
 pub struct FanOut {
@@ -47,10 +36,14 @@ pub struct FanOut {
     pub bus: Arc<Bus>,
     /// Identifiers.
     pub register: Arc<Register>,
-    /// Days until a report is due.
-    pub report_days: u32,
+    /// The instructions' machines: what was replaced is cancelled through them.
+    pub instructions: Home<Instruction>,
+    /// What the statute's words are in time.
+    pub periods: Periods,
     /// First pause without 受領, in seconds.
     pub remind_seconds: u32,
+    /// Of a hundred reports, how many a person confirms.
+    pub sample_percent: u32,
     /// Wakes this loop.
     pub wake: Arc<Notify>,
     /// Wakes the deliveries.
@@ -63,6 +56,9 @@ pub enum FanOutError {
     /// The database did not do it.
     #[error(transparent)]
     Db(#[from] DbError),
+    /// A machine could not be fed.
+    #[error(transparent)]
+    Handle(#[from] HandleError),
     /// Identifiers cannot be had.
     #[error("identifiers: {0}")]
     Person(#[from] PersonError),
@@ -77,17 +73,54 @@ pub enum FanOutError {
 /// What one pass did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pass {
-    /// So many changes were fanned out.
+    /// So many jobs were done.
     Done(usize),
     /// Another replica is at it, or recipients changed meanwhile.
     Elsewhere,
 }
 
+/// Why a job is there, and which row is done with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    /// A change of an entry.
+    Change,
+    /// A recipient that is told later than the others.
+    Late(RecipientId),
+    /// What an old endpoint owed.
+    Reissue(InstructionId),
+}
+
+/// One entry, one measure, and to whom.
+#[derive(Clone, Debug)]
+struct Job {
+    kind: Kind,
+    change: ChangeId,
+    entry: EntryId,
+    case: CaseId,
+    version: i64,
+    scope: Scope,
+    measure: Measure,
+    trace: Option<TraceParent>,
+    /// Positions in the list of candidates.
+    to: Vec<usize>,
+}
+
+impl Job {
+    /// The id of its instruction to a recipient.
+    fn instruction(&self, to: &Candidate) -> InstructionId {
+        match self.kind {
+            Kind::Change | Kind::Late(_) => propagation::instruction_id(self.change, to.recipient),
+            Kind::Reissue(old) => propagation::replacement_id(old, to.endpoint),
+        }
+    }
+}
+
 /// Sealed identifiers and ids, made before the lock.
+#[derive(Default)]
 struct Prepared {
-    changes: Vec<Waiting>,
-    recipients: Vec<Candidate>,
-    sealed: HashMap<(ChangeId, RecipientId), Sealed>,
+    jobs: Vec<Job>,
+    candidates: Vec<Candidate>,
+    sealed: HashMap<InstructionId, Sealed>,
 }
 
 /// What is the same for every instruction of a batch.
@@ -95,8 +128,9 @@ struct Prepared {
 struct Batch {
     epoch: i32,
     at: Timestamp,
-    deadline: Timestamp,
+    periods: Periods,
     remind_seconds: u32,
+    sample_percent: u32,
 }
 
 impl FanOut {
@@ -129,263 +163,105 @@ impl FanOut {
         }
     }
 
-    /// One batch.
+    /// One batch: changes first, then what is late, then what is to be cancelled.
     ///
     /// # Errors
-    /// See [`FanOutError`]; nothing was written.
+    /// See [`FanOutError`]; nothing was written, or what was written is gone on with by the next pass.
     pub async fn pass(&self) -> Result<Pass, FanOutError> {
+        self.cancel_replaced().await?;
         let prepared = self.prepare().await?;
-        if prepared.changes.is_empty() {
+        if prepared.jobs.is_empty() {
             return Ok(Pass::Done(0));
         }
-        let batch = batch(&self.bus, self.report_days, self.remind_seconds);
-        let done = self.bus.db().write(move |tx| Box::pin(write(tx, prepared, batch))).await?;
+        let batch = Batch {
+            epoch: self.bus.epoch(),
+            at: self.bus.clock().now(),
+            periods: self.periods,
+            remind_seconds: self.remind_seconds,
+            sample_percent: self.sample_percent,
+        };
+        let done = self.bus.db().write(move |tx| Box::pin(write::write(tx, prepared, batch))).await?;
         if let Pass::Done(n) = done
             && n > 0
         {
             telemetry::add("madoguchi.fanout.changes", n as u64, "done");
             self.bus.relay_wake().notify_one();
             self.deliveries.notify_one();
+            self.cancel_replaced().await?;
         }
         Ok(done)
     }
 
     async fn prepare(&self) -> Result<Prepared, FanOutError> {
+        let mut prepared = Prepared::default();
         let pool = self.bus.db().pool();
-        type Row = (Uuid, Uuid, Uuid, i64, String, String, Option<String>);
-        let rows: Vec<Row> = sqlx::query_as(
-            "select change, entry, \"case\", version, scope, measure, trace from fanout where done_at is null order by change limit $1",
-        )
-        .bind(BATCH)
-        .fetch_all(pool)
-        .await
-        .map_err(DbError::from)?;
-        let mut prepared = Prepared { changes: Vec::new(), recipients: Vec::new(), sealed: HashMap::new() };
-        if rows.is_empty() {
+        if !jobs::is_there_work(pool).await? {
             return Ok(prepared);
         }
+        let today = propagation::day_of(self.bus.clock().now());
         let mut db = pool.acquire().await.map_err(DbError::from)?;
-        prepared.recipients = in_force(&mut db).await?;
+        prepared.candidates = in_force(&mut db).await?;
+        let mut jobs = jobs::changes(&mut db, &prepared.candidates, today).await?;
+        jobs.extend(jobs::late(&mut db, &prepared.candidates, today).await?);
+        jobs.extend(jobs::reissues(&mut db, &prepared.candidates).await?);
         drop(db);
         let mut last = None;
-        for (change, entry, case, version, scope, measure, trace) in rows {
-            let waiting = Waiting {
-                change: ChangeId(change),
-                entry: EntryId(entry),
-                case: CaseId(case),
-                version,
-                scope: scope.parse().map_err(|_| FanOutError::Word)?,
-                measure: measure.parse().map_err(|_| FanOutError::Word)?,
-                trace: trace.as_deref().and_then(TraceParent::parse),
-            };
-            match self.seal(&waiting, &mut prepared).await {
-                Ok(()) => prepared.changes.push(waiting),
+        for job in jobs {
+            match self.seal(&job, &prepared.candidates, &mut prepared.sealed).await {
+                Ok(()) => prepared.jobs.push(job),
                 // One entry that cannot be opened must not hold up the others; it is alarmed at every pass.
                 Err(error) => {
                     telemetry::count("madoguchi.fanout.failed", "change");
-                    tracing::error!(%change, %error, "a change cannot be fanned out; a person must look");
+                    tracing::error!(change = %job.change, %error, "a change cannot be fanned out; a person must look");
                     last = Some(error);
                 }
             }
         }
         match last {
-            Some(error) if prepared.changes.is_empty() => Err(error),
+            Some(error) if prepared.jobs.is_empty() => Err(error),
             _ => Ok(prepared),
         }
     }
 
-    async fn seal(&self, waiting: &Waiting, into: &mut Prepared) -> Result<(), FanOutError> {
-        if into.recipients.is_empty() {
+    async fn seal(
+        &self,
+        job: &Job,
+        all: &[Candidate],
+        into: &mut HashMap<InstructionId, Sealed>,
+    ) -> Result<(), FanOutError> {
+        if job.to.is_empty() {
             return Ok(());
         }
-        let person = self.register.person(waiting.entry).await?;
-        for to in &into.recipients {
+        let person = self.register.person(job.entry).await?;
+        for to in job.to.iter().filter_map(|n| all.get(*n)) {
             let bad = |why| FanOutError::Recipient(to.recipient, why);
             let key = PublicKey::from_bytes(&to.sealing_key).map_err(|_| bad("its sealing key is none"))?;
-            let id = propagation::instruction_id(waiting.change, to.recipient);
+            let id = job.instruction(to);
             let sealed = identifiers::seal(&key, id, &person).map_err(|_| bad("its sealing key cannot be used"))?;
             if sealed.0.len() > contracts::recipient::BODY_MAX / 2 {
                 return Err(bad("the identifiers are too long"));
             }
-            into.sealed.insert((waiting.change, to.recipient), sealed);
+            into.insert(id, sealed);
         }
         Ok(())
     }
-}
 
-fn batch(bus: &Bus, report_days: u32, remind_seconds: u32) -> Batch {
-    let clock: &Clock = bus.clock();
-    let at = clock.now();
-    let days = jiff::SignedDuration::from_hours(24 * i64::from(report_days));
-    let deadline = at.checked_add(days).unwrap_or(Timestamp::MAX);
-    Batch { epoch: bus.epoch(), at, deadline, remind_seconds }
-}
-
-/// Recipients in force with their newest endpoint, those that are told; in the order of their ids.
-///
-/// # Errors
-/// The database does not answer, or holds a kind that is not on the list.
-pub async fn in_force(db: &mut PgConnection) -> Result<Vec<Candidate>, DbError> {
-    type Row = (Uuid, String, bool, Vec<u8>, Uuid);
-    let rows: Vec<Row> = sqlx::query_as(
-        "select r.id, r.kind, r.in_force, r.sealing_key, e.id from recipient r
-           join lateral (select id from endpoint where recipient = r.id order by version desc limit 1) e on true",
-    )
-    .fetch_all(db)
-    .await?;
-    let all: Vec<Candidate> = rows
-        .into_iter()
-        .filter_map(|(id, kind, in_force, key, endpoint)| {
-            Some(Candidate {
-                recipient: RecipientId(id),
-                kind: kind.parse().ok()?,
-                in_force,
-                endpoint,
-                sealing_key: key.try_into().ok()?,
-            })
-        })
-        .collect();
-    Ok(propagation::told(&all).into_iter().cloned().collect())
-}
-
-/// The batch transaction: lock, positions, deliveries, machines, mark.
-fn write<'c>(tx: &'c mut PgConnection, prepared: Prepared, batch: Batch) -> BoxFuture<'c, Result<Pass, DbError>> {
-    Box::pin(async move {
-        let one = sqlx::query("select from one where job = 'fan-out' for update skip locked").fetch_optional(&mut *tx);
-        if one.await?.is_none() || in_force(&mut *tx).await? != prepared.recipients {
-            return Ok(Pass::Elsewhere);
+    /// Cancels what has another instruction in its place; a process that died between the two is gone on with here.
+    async fn cancel_replaced(&self) -> Result<(), FanOutError> {
+        let find = "select old, new from reissue where done_at is null and new is not null order by old limit $1";
+        let rows: Vec<(Uuid, Uuid)> =
+            sqlx::query_as(find).bind(LATE).fetch_all(self.bus.db().pool()).await.map_err(DbError::from)?;
+        for (old, new) in rows {
+            let (at, cause) = (self.bus.clock().now(), Uuid::new_v5(&old, b"replaced"));
+            let input = crate::instruction::Input::Replace { by: InstructionId(new), at };
+            self.instructions.handle(old, Cause::Person(cause), input).await?;
+            let done = "update reissue set done_at = now() where old = $1";
+            let write = self
+                .bus
+                .db()
+                .write(move |tx| Box::pin(async move { Ok(sqlx::query(done).bind(old).execute(tx).await.map(drop)?) }));
+            write.await?;
         }
-        let ids: Vec<Uuid> = prepared.changes.iter().map(|c| c.change.0).collect();
-        let open: Vec<Uuid> =
-            sqlx::query_scalar("select change from fanout where change = any($1) and done_at is null")
-                .bind(&ids)
-                .fetch_all(&mut *tx)
-                .await?;
-        let changes: Vec<&Waiting> = prepared.changes.iter().filter(|c| open.contains(&c.change.0)).collect();
-        let issued = positions(tx, &prepared, &changes, batch).await?;
-        insert(tx, &issued, batch).await?;
-        for waiting in &changes {
-            let instructions = issued.iter().filter(|i| i.change == waiting.change).map(|i| i.id).collect();
-            let event =
-                change::Event::FannedOut { case: waiting.case, entry: waiting.entry, instructions, at: batch.at };
-            home::birth::<Change>(tx, waiting.change.0, vec![event], waiting.change.0, batch.at, waiting.trace.clone())
-                .await?;
-        }
-        let done = sqlx::query("update fanout set done_at = $2 where change = any($1) and done_at is null")
-            .bind(&open)
-            .bind(batch.at.to_sqlx())
-            .execute(&mut *tx)
-            .await?;
-        if done.rows_affected() != changes.len() as u64 {
-            // Cannot be under the lock; if it is, nothing of this batch may stand.
-            return Err(DbError::Sql(sqlx::Error::Protocol("a change was fanned out twice".into())));
-        }
-        Ok(Pass::Done(changes.len()))
-    })
-}
-
-/// One instruction of the batch.
-struct Issued {
-    change: ChangeId,
-    id: InstructionId,
-    endpoint: Uuid,
-    entry: Uuid,
-    terms: Terms,
-    body: Vec<u8>,
-    trace: Option<TraceParent>,
-}
-
-/// Moves every counter once and gives the k-th body of a recipient `last − n + k`.
-async fn positions(
-    tx: &mut PgConnection,
-    prepared: &Prepared,
-    changes: &[&Waiting],
-    batch: Batch,
-) -> Result<Vec<Issued>, DbError> {
-    let ids: Vec<Uuid> = prepared.recipients.iter().map(|r| r.recipient.0).collect();
-    let rows: Vec<(Uuid, i64)> =
-        sqlx::query_as("update recipient set last = last + $2 where id = any($1) returning id, last - $2")
-            .bind(&ids)
-            .bind(changes.len() as i64)
-            .fetch_all(&mut *tx)
-            .await?;
-    let before: BTreeMap<Uuid, i64> = rows.into_iter().collect();
-    let mut issued = Vec::with_capacity(changes.len() * ids.len());
-    for (k, waiting) in (1..).zip(changes) {
-        for to in &prepared.recipients {
-            let missing = || DbError::Sql(sqlx::Error::RowNotFound);
-            let position = before.get(&to.recipient.0).ok_or_else(missing)? + k;
-            let person = prepared.sealed.get(&(waiting.change, to.recipient)).cloned().ok_or_else(missing)?;
-            let id = propagation::instruction_id(waiting.change, to.recipient);
-            let words = Words {
-                id,
-                recipient: to.recipient,
-                epoch: batch.epoch,
-                position,
-                entry: waiting.entry,
-                entry_version: waiting.version,
-                measure: waiting.measure,
-                scope: waiting.scope,
-                person,
-                sealed_to: key_id(&to.sealing_key),
-                at: batch.at,
-                deadline: batch.deadline,
-            };
-            let terms = Terms {
-                case: waiting.case,
-                entry: waiting.entry,
-                recipient: to.recipient,
-                position,
-                issued_at: batch.at,
-                deadline: batch.deadline,
-                remind_seconds: batch.remind_seconds,
-            };
-            issued.push(Issued {
-                change: waiting.change,
-                id,
-                endpoint: to.endpoint,
-                entry: propagation::entry_as_known_to(waiting.entry, to.recipient),
-                terms,
-                trace: waiting.trace.clone(),
-                // The length was looked at before the lock.
-                body: propagation::body(words).ok_or_else(missing)?,
-            });
-        }
+        Ok(())
     }
-    Ok(issued)
-}
-
-async fn insert(tx: &mut PgConnection, issued: &[Issued], batch: Batch) -> Result<(), DbError> {
-    let column = |f: fn(&Issued) -> Uuid| issued.iter().map(f).collect::<Vec<_>>();
-    let (recipients, instructions) = (column(|i| i.terms.recipient.0), column(|i| i.id.0));
-    let (endpoints, entries) = (column(|i| i.endpoint), column(|i| i.entry));
-    let positions: Vec<i64> = issued.iter().map(|i| i.terms.position).collect();
-    let digests: Vec<Vec<u8>> = issued.iter().map(|i| digest_of(&i.body).0.to_vec()).collect();
-    let traces: Vec<Option<&str>> = issued.iter().map(|i| i.trace.as_ref().map(|t| t.as_str())).collect();
-    let bodies: Vec<&[u8]> = issued.iter().map(|i| i.body.as_slice()).collect();
-    sqlx::query(
-        "with owe as (
-           insert into owed (instruction, recipient, endpoint, position, issued_at)
-           select i, r, e, p, $9 from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[]) t (r, p, i, e))
-         insert into delivery (recipient, position, epoch, instruction, endpoint, entry, digest, body, at, trace)
-         select r, p, $8, i, e, n, d, b, $9, c
-           from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::uuid[], $6::bytea[], $7::bytea[], $10::text[]) t (r, p, i, e, n, d, b, c)",
-    )
-    .bind(&recipients)
-    .bind(&positions)
-    .bind(&instructions)
-    .bind(&endpoints)
-    .bind(&entries)
-    .bind(&digests)
-    .bind(&bodies)
-    .bind(batch.epoch)
-    .bind(batch.at.to_sqlx())
-    .bind(&traces)
-    .execute(&mut *tx)
-    .await?;
-    for one in issued {
-        let event = instruction::Event::Issued { terms: one.terms };
-        home::birth::<Instruction>(tx, one.id.0, vec![event], one.change.0, batch.at, one.trace.clone()).await?;
-    }
-    Ok(())
 }

@@ -1,19 +1,24 @@
-//! 指示: one instruction to one recipient, from issue to the verified report. Pure.
+//! 指示: one instruction to one recipient, from issue over receipt, measure and report to confirmation. Pure.
 //!
-//! Only a verified signed report moves it: neither a 2xx nor a PubAck does. Until 受領 the desk says it again by itself
-//! (`remind`), whatever the transport said; until the final report a ladder of warnings runs to the deadline and past it,
-//! and never stops by itself. What recipients are told and what becomes of their reports:
+//! Only a verified signed report, or what two members of staff attest, moves it: neither a 2xx nor a PubAck does. Until 受領
+//! the desk says it again by itself (`remind`), whatever the transport said; until it is confirmed a ladder of warnings runs
+//! to the deadline and past it, and never stops by itself. What recipients report and what becomes of it:
 //!
 //! | outcome | then |
 //! |---|---|
-//! | applied, no data held, exempt (with its ground) | settled |
-//! | cannot identify (特定不能) | settled with that outcome: the answer to the person has to say it, nobody pretends |
-//! | partly applied (一部措置) | stays open, the ladder runs on, the rest follows in another report |
+//! | applied, no data held | confirmed (確認) automatically, or, when drawn, by a person |
+//! | partly applied (一部措置), exempt, cannot identify, unreachable | waits for a member of staff, the ladder runs on |
+//!
+//! A later report amends an earlier one, also a confirmed one: then it is open again, in another round.
 
 use chassis::{Machine, Verdict};
 use contracts::{
-    CaseId, Code, Digest, EntryId, InstructionId, Message, RecipientId, ReportOutcome, Service, Timestamp, Uuid,
-    opt_out::{InstructionIssued, InstructionOverdue, InstructionReceived, InstructionSettled},
+    CaseId, Code, Digest, EntryId, InstructionId, Measure, Message, RecipientId, ReportOutcome, Service, Timestamp,
+    Uuid,
+    opt_out::{
+        InstructionIssued, InstructionOverdue, InstructionReceived, InstructionReplaced, InstructionReported,
+        InstructionSettled,
+    },
     recipient::ReportStage,
 };
 use serde::{Deserialize, Serialize};
@@ -39,6 +44,53 @@ pub struct Terms {
     pub deadline: Timestamp,
     /// First pause before it is said again without 受領, in seconds; doubles, at most six hours.
     pub remind_seconds: u32,
+    /// What it instructs.
+    #[serde(default = "stop")]
+    pub measure: Measure,
+    /// Drawn when it was issued: its report is confirmed by a person, whatever it says (Rules art. 21).
+    #[serde(default)]
+    pub drawn: bool,
+}
+
+const fn stop() -> Measure {
+    Measure::Stop
+}
+
+/// A report as it stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reported {
+    /// What it says.
+    pub outcome: ReportOutcome,
+    /// Its ground, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ground: Option<Code>,
+    /// SHA-256 of the signed report's bytes.
+    pub report: Digest,
+    /// When it came.
+    pub at: Timestamp,
+}
+
+/// By what a report was confirmed (確認).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum By {
+    /// The signature verified, and the outcome closes by itself.
+    Automatic,
+    /// A member of staff.
+    Staff,
+    /// Two members of staff, from paper or an unsigned file.
+    Attested,
+}
+
+impl By {
+    /// The word in tables and on pages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Automatic => "automatic",
+            Self::Staff => "staff",
+            Self::Attested => "attested",
+        }
+    }
 }
 
 /// How it stands.
@@ -65,10 +117,26 @@ pub enum State {
         terms: Terms,
         /// When.
         received_at: Timestamp,
-        /// 一部措置 was reported.
-        partly: bool,
+        /// 措置: the recipient said that it has begun to act.
+        #[serde(default)]
+        acted: bool,
         /// The next rung of the ladder.
         rung: u32,
+        /// How often it was open again.
+        #[serde(default)]
+        round: u32,
+    },
+    /// 報告: the report is in and waits for a member of staff.
+    Reported {
+        /// What it is about.
+        terms: Terms,
+        /// What the report says.
+        report: Reported,
+        /// The next rung of the ladder: a report that does not close stays overdue until it is dealt with.
+        rung: u32,
+        /// How often it was open again.
+        #[serde(default)]
+        round: u32,
     },
     /// 確認: done with.
     Settled {
@@ -76,6 +144,25 @@ pub enum State {
         terms: Terms,
         /// What the report says.
         outcome: ReportOutcome,
+        /// Its ground, where it has one.
+        #[serde(default)]
+        ground: Option<Code>,
+        /// By what.
+        by: By,
+        /// When.
+        at: Timestamp,
+        /// The next rung, should it be open again.
+        rung: u32,
+        /// How often it was open again.
+        #[serde(default)]
+        round: u32,
+    },
+    /// 差替え: cancelled when its endpoint changed; another took its place.
+    Replaced {
+        /// What it was about.
+        terms: Terms,
+        /// Which.
+        by: InstructionId,
         /// When.
         at: Timestamp,
     },
@@ -93,6 +180,31 @@ pub enum Input {
         /// SHA-256 of the signed report's bytes, which are kept.
         report: Digest,
         /// By our clock.
+        at: Timestamp,
+    },
+    /// A member of staff dealt with a report that does not close by itself, or that was drawn.
+    Dealt {
+        /// The outcome stands. False: the recipient has to report again.
+        accept: bool,
+        /// When.
+        at: Timestamp,
+    },
+    /// Two members of staff attest what a paper or an unsigned file says.
+    Attested {
+        /// What it says.
+        outcome: ReportOutcome,
+        /// Its ground, where it needs one.
+        ground: Option<Code>,
+        /// SHA-256 of the words that both gave.
+        report: Digest,
+        /// When.
+        at: Timestamp,
+    },
+    /// Its endpoint changed; another instruction was issued in its place.
+    Replace {
+        /// Which.
+        by: InstructionId,
+        /// When.
         at: Timestamp,
     },
     /// Time passed.
@@ -129,41 +241,73 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
-    /// 一部措置.
-    PartlyApplied {
+    /// 措置: begun.
+    Acted {
         /// The report's digest.
         report: Digest,
         /// When.
         at: Timestamp,
     },
-    /// 報告, final.
-    Settled {
+    /// 報告; an amendment when there was one before.
+    Reported {
         /// What it says.
         outcome: ReportOutcome,
-        /// The ground of an exemption.
+        /// The ground of an exemption, or why something is not reachable.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ground: Option<Code>,
         /// The report's digest.
         report: Digest,
+        /// It waits for a member of staff.
+        waits: bool,
+        /// It was settled before and is open again.
+        #[serde(default)]
+        reopens: bool,
+        /// When.
+        at: Timestamp,
+    },
+    /// A member of staff sent the report back.
+    SentBack {
+        /// When.
+        at: Timestamp,
+    },
+    /// 確認.
+    Settled {
+        /// What the report says.
+        outcome: ReportOutcome,
+        /// Its ground.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ground: Option<Code>,
+        /// By what.
+        by: By,
+        /// When.
+        at: Timestamp,
+    },
+    /// 差替え.
+    Replaced {
+        /// The one that takes its place.
+        by: InstructionId,
         /// When.
         at: Timestamp,
     },
 }
 
-/// Why a report was not taken.
+/// Why an input was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// A final report with another outcome is in.
-    AlreadySettled,
-    /// An exemption names its ground.
-    ExemptionWithoutGround,
+    /// An exemption, or what is unreachable, names its ground.
+    GroundMissing,
+    /// There is no report that waits for a member of staff.
+    NothingWaits,
+    /// Another instruction took its place.
+    WasReplaced,
 }
 
 impl From<Refusal> for Code {
     fn from(why: Refusal) -> Code {
         match why {
-            Refusal::AlreadySettled => Code::of("already-settled"),
-            Refusal::ExemptionWithoutGround => Code::of("malformed"),
+            Refusal::GroundMissing => Code::of("malformed"),
+            Refusal::NothingWaits => Code::of("nothing-waits"),
+            Refusal::WasReplaced => Code::of("instruction-was-replaced"),
         }
     }
 }
@@ -205,7 +349,7 @@ fn reached(terms: &Terms, from: u32, now: Timestamp) -> Option<u32> {
     (from..from.saturating_add(10_000)).take_while(|rung| rung_at(terms, *rung) <= now).last()
 }
 
-fn clock(state: &State, now: Timestamp) -> Verdict<Event, Refusal> {
+fn clock(state: &State, now: Timestamp) -> Said {
     let mut events = Vec::new();
     let (terms, rung) = match state {
         State::Issued { terms, reminders, remind_at, rung } => {
@@ -215,7 +359,11 @@ fn clock(state: &State, now: Timestamp) -> Verdict<Event, Refusal> {
             (terms, *rung)
         }
         State::Received { terms, rung, .. } => (terms, *rung),
-        State::Absent | State::Settled { .. } => return Verdict::Already,
+        // A drawn one waits for us, not for the recipient.
+        State::Reported { terms, report, rung, .. } if !report.outcome.closes_by_itself() => (terms, *rung),
+        State::Absent | State::Reported { .. } | State::Settled { .. } | State::Replaced { .. } => {
+            return Verdict::Already;
+        }
     };
     if let Some(rung) = reached(terms, rung, now) {
         events.push(Event::Warned { rung, at: now });
@@ -223,41 +371,107 @@ fn clock(state: &State, now: Timestamp) -> Verdict<Event, Refusal> {
     if events.is_empty() { Verdict::Already } else { Verdict::Events(events) }
 }
 
-fn report(state: &State, stage: &ReportStage, report: Digest, at: Timestamp) -> Verdict<Event, Refusal> {
-    let mut events = Vec::new();
-    let partly = match state {
+type Said = Verdict<Event, Refusal>;
+
+fn report(state: &State, stage: &ReportStage, report: Digest, at: Timestamp) -> Said {
+    let (mut events, acted) = match state {
         State::Absent => return Verdict::TooEarly,
-        State::Settled { outcome: settled, .. } => {
-            return match stage {
-                ReportStage::Received => Verdict::Already,
-                // A late 一部措置, overtaken by the final report.
-                ReportStage::Reported { outcome: ReportOutcome::PartlyApplied, .. } => Verdict::Already,
-                ReportStage::Reported { outcome, .. } if outcome == settled => Verdict::Already,
-                ReportStage::Reported { .. } => Verdict::Refused(Refusal::AlreadySettled),
-            };
-        }
-        State::Issued { .. } => {
-            // Whoever reports has received.
-            events.push(Event::Received { report, at });
-            false
-        }
-        State::Received { partly, .. } => *partly,
+        // What came in its place is reported too; this one is history.
+        State::Replaced { .. } => return Verdict::Already,
+        // Whoever reports has received.
+        State::Issued { .. } => (vec![Event::Received { report, at }], false),
+        State::Received { acted, .. } => (vec![], *acted),
+        State::Reported { .. } | State::Settled { .. } => (vec![], true),
     };
     match stage {
         ReportStage::Received => {}
-        ReportStage::Reported { outcome: ReportOutcome::PartlyApplied, .. } => {
-            if !partly {
-                events.push(Event::PartlyApplied { report, at });
+        ReportStage::Acted => {
+            if !acted {
+                events.push(Event::Acted { report, at });
             }
         }
-        ReportStage::Reported { outcome: ReportOutcome::Exempt, ground: None } => {
-            return Verdict::Refused(Refusal::ExemptionWithoutGround);
-        }
-        ReportStage::Reported { outcome, ground } => {
-            events.push(Event::Settled { outcome: *outcome, ground: ground.clone(), report, at });
-        }
+        ReportStage::Reported { outcome, ground } => return outcome_came(state, events, *outcome, ground, report, at),
     }
     if events.is_empty() { Verdict::Already } else { Verdict::Events(events) }
+}
+
+/// The last word on record, and whether it is confirmed.
+fn last_word(state: &State) -> Option<(ReportOutcome, Option<&Code>, bool)> {
+    match state {
+        State::Reported { report, .. } => Some((report.outcome, report.ground.as_ref(), false)),
+        State::Settled { outcome, ground, .. } => Some((*outcome, ground.as_ref(), true)),
+        State::Absent | State::Issued { .. } | State::Received { .. } | State::Replaced { .. } => None,
+    }
+}
+
+fn outcome_came(
+    state: &State,
+    mut events: Vec<Event>,
+    outcome: ReportOutcome,
+    ground: &Option<Code>,
+    report: Digest,
+    at: Timestamp,
+) -> Said {
+    if outcome.needs_ground() && ground.is_none() {
+        return Verdict::Refused(Refusal::GroundMissing);
+    }
+    let last = last_word(state);
+    if last.is_some_and(|(o, g, _)| (o, g) == (outcome, ground.as_ref())) {
+        return Verdict::Already;
+    }
+    let settled = last.is_some_and(|(.., settled)| settled);
+    let drawn = state.terms().is_some_and(|terms| terms.drawn);
+    let waits = drawn || !outcome.closes_by_itself();
+    let reopens = settled && waits;
+    events.push(Event::Reported { outcome, ground: ground.clone(), report, waits, reopens, at });
+    if !waits {
+        events.push(Event::Settled { outcome, ground: ground.clone(), by: By::Automatic, at });
+    }
+    Verdict::Events(events)
+}
+
+fn dealt(state: &State, accept: bool, at: Timestamp) -> Said {
+    match state {
+        State::Reported { report, .. } if accept => Verdict::Events(vec![Event::Settled {
+            outcome: report.outcome,
+            ground: report.ground.clone(),
+            by: By::Staff,
+            at,
+        }]),
+        State::Reported { .. } => Verdict::Events(vec![Event::SentBack { at }]),
+        State::Absent => Verdict::TooEarly,
+        State::Replaced { .. } => Verdict::Refused(Refusal::WasReplaced),
+        State::Settled { .. } if accept => Verdict::Already,
+        State::Issued { .. } | State::Received { .. } | State::Settled { .. } => {
+            Verdict::Refused(Refusal::NothingWaits)
+        }
+    }
+}
+
+fn attested(state: &State, outcome: ReportOutcome, ground: &Option<Code>, report: Digest, at: Timestamp) -> Said {
+    if outcome.needs_ground() && ground.is_none() {
+        return Verdict::Refused(Refusal::GroundMissing);
+    }
+    let mut events = match state {
+        State::Absent => return Verdict::TooEarly,
+        State::Replaced { .. } => return Verdict::Refused(Refusal::WasReplaced),
+        State::Settled { outcome: o, ground: g, .. } if (*o, g) == (outcome, ground) => return Verdict::Already,
+        State::Issued { .. } => vec![Event::Received { report, at }],
+        State::Received { .. } | State::Reported { .. } | State::Settled { .. } => vec![],
+    };
+    let ground = ground.clone();
+    events.push(Event::Reported { outcome, ground: ground.clone(), report, waits: false, reopens: false, at });
+    events.push(Event::Settled { outcome, ground, by: By::Attested, at });
+    Verdict::Events(events)
+}
+
+fn replace(state: &State, by: InstructionId, at: Timestamp) -> Said {
+    match state {
+        State::Absent => Verdict::TooEarly,
+        State::Issued { .. } | State::Received { .. } => Verdict::Events(vec![Event::Replaced { by, at }]),
+        // Reported meanwhile: the new one is owed all the same, and is reported as applied.
+        State::Reported { .. } | State::Settled { .. } | State::Replaced { .. } => Verdict::Already,
+    }
 }
 
 impl State {
@@ -265,8 +479,46 @@ impl State {
     pub const fn terms(&self) -> Option<&Terms> {
         match self {
             Self::Absent => None,
-            Self::Issued { terms, .. } | Self::Received { terms, .. } | Self::Settled { terms, .. } => Some(terms),
+            Self::Issued { terms, .. }
+            | Self::Received { terms, .. }
+            | Self::Reported { terms, .. }
+            | Self::Settled { terms, .. }
+            | Self::Replaced { terms, .. } => Some(terms),
         }
+    }
+    /// The next rung of the ladder.
+    const fn rung(&self) -> u32 {
+        match self {
+            Self::Issued { rung, .. }
+            | Self::Received { rung, .. }
+            | Self::Reported { rung, .. }
+            | Self::Settled { rung, .. } => *rung,
+            Self::Absent | Self::Replaced { .. } => 0,
+        }
+    }
+    /// How often it was open again since an amended report.
+    pub const fn round(&self) -> u32 {
+        match self {
+            Self::Received { round, .. } | Self::Reported { round, .. } | Self::Settled { round, .. } => *round,
+            Self::Absent | Self::Issued { .. } | Self::Replaced { .. } => 0,
+        }
+    }
+}
+
+/// As messages carry it.
+fn said_round(state: &State) -> Option<u32> {
+    Some(state.round()).filter(|round| *round > 0)
+}
+
+fn warned(state: State, reached: u32) -> State {
+    let rung = reached + 1;
+    match state {
+        State::Issued { terms, reminders, remind_at, .. } => State::Issued { terms, reminders, remind_at, rung },
+        State::Received { terms, received_at, acted, round, .. } => {
+            State::Received { terms, received_at, acted, rung, round }
+        }
+        State::Reported { terms, report, round, .. } => State::Reported { terms, report, rung, round },
+        state => state,
     }
 }
 
@@ -278,43 +530,52 @@ impl Machine for Instruction {
     type Event = Event;
     type Refusal = Refusal;
 
-    fn decide(state: &State, input: &Input) -> Verdict<Event, Refusal> {
+    fn decide(state: &State, input: &Input) -> Said {
         match input {
             Input::Issue(terms) => match state {
                 State::Absent => Verdict::Events(vec![Event::Issued { terms: *terms }]),
-                State::Issued { .. } | State::Received { .. } | State::Settled { .. } => Verdict::Already,
+                _ => Verdict::Already,
             },
             Input::ReportVerified { stage, report: digest, at } => report(state, stage, *digest, *at),
+            Input::Dealt { accept, at } => dealt(state, *accept, *at),
+            Input::Attested { outcome, ground, report, at } => attested(state, *outcome, ground, *report, *at),
+            Input::Replace { by, at } => replace(state, *by, *at),
             Input::Clock(now) => clock(state, *now),
         }
     }
 
     fn evolve(state: State, event: &Event) -> State {
-        match (state, event) {
-            (State::Absent, Event::Issued { terms }) => State::Issued {
-                terms: *terms,
-                reminders: 0,
-                remind_at: plus(terms.issued_at, pause(terms, 0)),
-                rung: 0,
+        let (rung, round) = (state.rung(), state.round());
+        let terms = match event {
+            Event::Issued { terms } => *terms,
+            _ => match state.terms() {
+                Some(terms) => *terms,
+                None => return state,
             },
-            (State::Issued { terms, reminders, rung, .. }, Event::Reminded { next, .. }) => {
+        };
+        match (state, event) {
+            (_, Event::Issued { .. }) => {
+                State::Issued { terms, reminders: 0, remind_at: plus(terms.issued_at, pause(&terms, 0)), rung: 0 }
+            }
+            (State::Issued { reminders, .. }, Event::Reminded { next, .. }) => {
                 State::Issued { terms, reminders: reminders + 1, remind_at: *next, rung }
             }
-            (State::Issued { terms, reminders, remind_at, .. }, Event::Warned { rung, .. }) => {
-                State::Issued { terms, reminders, remind_at, rung: rung + 1 }
+            (state, Event::Warned { rung, .. }) => warned(state, *rung),
+            (State::Issued { .. }, Event::Received { at, .. }) => {
+                State::Received { terms, received_at: *at, acted: false, rung, round }
             }
-            (State::Received { terms, received_at, partly, .. }, Event::Warned { rung, .. }) => {
-                State::Received { terms, received_at, partly, rung: rung + 1 }
+            (State::Received { received_at, .. }, Event::Acted { .. }) => {
+                State::Received { terms, received_at, acted: true, rung, round }
             }
-            (State::Issued { terms, rung, .. }, Event::Received { at, .. }) => {
-                State::Received { terms, received_at: *at, partly: false, rung }
+            (_, Event::Reported { outcome, ground, report, reopens, at, .. }) => {
+                let report = Reported { outcome: *outcome, ground: ground.clone(), report: *report, at: *at };
+                State::Reported { terms, report, rung, round: round + u32::from(*reopens) }
             }
-            (State::Received { terms, received_at, rung, .. }, Event::PartlyApplied { .. }) => {
-                State::Received { terms, received_at, partly: true, rung }
+            (_, Event::SentBack { at }) => State::Received { terms, received_at: *at, acted: true, rung, round },
+            (_, Event::Settled { outcome, ground, by, at }) => {
+                State::Settled { terms, outcome: *outcome, ground: ground.clone(), by: *by, at: *at, rung, round }
             }
-            (State::Received { terms, .. }, Event::Settled { outcome, at, .. }) => {
-                State::Settled { terms, outcome: *outcome, at: *at }
-            }
+            (_, Event::Replaced { by, at }) => State::Replaced { terms, by: *by, at: *at },
             (state, _) => state,
         }
     }
@@ -323,40 +584,43 @@ impl Machine for Instruction {
         let Some(Terms { case, entry, recipient, position, deadline, .. }) = after.terms().copied() else {
             return Vec::new();
         };
-        let instruction = InstructionId(id);
-        match event {
-            Event::Issued { terms } => vec![Message::InstructionIssued(InstructionIssued {
-                case,
-                entry,
-                instruction,
-                recipient,
-                position,
-                deadline,
-                at: terms.issued_at,
-            })],
-            Event::Received { at, .. } => {
-                vec![Message::InstructionReceived(InstructionReceived { case, entry, instruction, recipient, at: *at })]
+        let (instruction, round) = (InstructionId(id), said_round(after));
+        let said: Message = match event {
+            Event::Issued { terms } => {
+                let at = terms.issued_at;
+                InstructionIssued { case, entry, instruction, recipient, position, deadline, at }.into()
             }
-            Event::Settled { outcome, at, .. } => vec![Message::InstructionSettled(InstructionSettled {
-                case,
-                entry,
-                instruction,
-                recipient,
-                outcome: *outcome,
-                at: *at,
-            })],
+            Event::Received { at, .. } => InstructionReceived { case, entry, instruction, recipient, at: *at }.into(),
+            Event::Reported { outcome, ground, waits: true, at, .. } => {
+                let (outcome, ground, at) = (*outcome, ground.clone(), *at);
+                InstructionReported { case, entry, instruction, recipient, outcome, ground, round, at }.into()
+            }
+            Event::Settled { outcome, at, .. } => {
+                InstructionSettled { case, entry, instruction, recipient, outcome: *outcome, round, at: *at }.into()
+            }
+            Event::Replaced { by, at } => {
+                InstructionReplaced { case, entry, instruction, recipient, by: *by, at: *at }.into()
+            }
             Event::Warned { rung, at } if *rung >= DEADLINE => {
-                vec![Message::InstructionOverdue(InstructionOverdue { case, entry, instruction, recipient, at: *at })]
+                InstructionOverdue { case, entry, instruction, recipient, at: *at }.into()
             }
-            Event::Warned { .. } | Event::Reminded { .. } | Event::PartlyApplied { .. } => Vec::new(),
-        }
+            Event::Warned { .. }
+            | Event::Reminded { .. }
+            | Event::Acted { .. }
+            | Event::Reported { .. }
+            | Event::SentBack { .. } => return Vec::new(),
+        };
+        vec![said]
     }
 
     fn wake(state: &State) -> Option<Timestamp> {
         match state {
             State::Issued { terms, remind_at, rung, .. } => Some(rung_at(terms, *rung).min(*remind_at)),
             State::Received { terms, rung, .. } => Some(rung_at(terms, *rung)),
-            State::Absent | State::Settled { .. } => None,
+            State::Reported { terms, report, rung, .. } if !report.outcome.closes_by_itself() => {
+                Some(rung_at(terms, *rung))
+            }
+            State::Absent | State::Reported { .. } | State::Settled { .. } | State::Replaced { .. } => None,
         }
     }
     fn clock(now: Timestamp) -> Input {
@@ -366,9 +630,11 @@ impl Machine for Instruction {
         Code::of(match state {
             State::Absent => "absent",
             State::Issued { .. } => "issued",
-            State::Received { partly: false, .. } => "received",
-            State::Received { partly: true, .. } => "partly-applied",
-            State::Settled { .. } => "settled",
+            State::Received { acted: false, .. } => "received",
+            State::Received { acted: true, .. } => "acted",
+            State::Reported { .. } => "reported",
+            State::Settled { .. } => "confirmed",
+            State::Replaced { .. } => "replaced",
         })
     }
     fn correlation(id: Uuid, state: &State) -> Uuid {

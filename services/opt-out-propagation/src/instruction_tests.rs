@@ -18,14 +18,31 @@ fn terms() -> Terms {
         issued_at: at(0),
         deadline: at(10 * DAYS),
         remind_seconds: 60,
+        measure: Measure::Stop,
+        drawn: false,
     }
+}
+fn drawn() -> Input {
+    Input::Issue(Terms { drawn: true, ..terms() })
 }
 fn received(second: i64) -> Input {
     Input::ReportVerified { stage: ReportStage::Received, report: Digest([1; 32]), at: at(second) }
 }
 fn reported(outcome: ReportOutcome, second: i64) -> Input {
-    let ground = (outcome == ReportOutcome::Exempt).then(|| Code::of("act-56-law"));
+    let ground = outcome.needs_ground().then(|| Code::of("act-56-law"));
     Input::ReportVerified { stage: ReportStage::Reported { outcome, ground }, report: Digest([2; 32]), at: at(second) }
+}
+fn acted(second: i64) -> Input {
+    Input::ReportVerified { stage: ReportStage::Acted, report: Digest([3; 32]), at: at(second) }
+}
+fn dealt(accept: bool) -> Input {
+    Input::Dealt { accept, at: at(20) }
+}
+fn attested(outcome: ReportOutcome) -> Input {
+    Input::Attested { outcome, ground: None, report: Digest([4; 32]), at: at(21) }
+}
+fn replace() -> Input {
+    Input::Replace { by: InstructionId(Uuid::from_u128(99)), at: at(22) }
 }
 fn given(inputs: &[Input]) -> (State, Vec<Message>) {
     let (mut state, mut said) = (State::default(), Vec::new());
@@ -56,37 +73,102 @@ fn given_the_final_report_first_then_receipt_is_implied_and_the_late_one_is_alre
     let (state, said) = given(&[Input::Issue(terms()), reported(ReportOutcome::NoDataHeld, 2)]);
     assert_eq!(names(&said), ["InstructionIssued", "InstructionReceived", "InstructionSettled"]);
     assert_eq!(Instruction::decide(&state, &received(3)), Verdict::Already);
+    assert_eq!(Instruction::decide(&state, &acted(3)), Verdict::Already);
     assert_eq!(Instruction::decide(&state, &reported(ReportOutcome::NoDataHeld, 4)), Verdict::Already);
+}
+
+#[test]
+fn the_stages_are_issued_received_acted_reported_confirmed() {
+    let inputs = [Input::Issue(terms()), received(1), acted(2), reported(ReportOutcome::PartlyApplied, 3), dealt(true)];
+    let words: Vec<String> = (1..=5).map(|n| Instruction::status(&given(&inputs[..n]).0).as_str().to_owned()).collect();
+    assert_eq!(words, ["issued", "received", "acted", "reported", "confirmed"]);
+}
+
+#[test]
+fn given_an_outcome_that_does_not_close_then_it_waits_for_staff_and_stays_overdue() {
+    for outcome in
+        [ReportOutcome::PartlyApplied, ReportOutcome::Exempt, ReportOutcome::CannotIdentify, ReportOutcome::Unreachable]
+    {
+        let (state, said) = given(&[Input::Issue(terms()), reported(outcome, 1)]);
+        assert_eq!(names(&said), ["InstructionIssued", "InstructionReceived", "InstructionReported"], "{outcome}");
+        assert_eq!(Instruction::wake(&state), Some(at(5 * DAYS)), "the ladder runs on");
+        let Verdict::Events(late) = Instruction::decide(&state, &Input::Clock(at(11 * DAYS))) else { panic!() };
+        let overdue: Vec<_> = late.iter().flat_map(|e| Instruction::announce(ID, &state, e)).collect();
+        assert_eq!(names(&overdue), ["InstructionOverdue"]);
+        let Verdict::Events(events) = Instruction::decide(&state, &dealt(true)) else { panic!() };
+        assert!(matches!(&events[..], [Event::Settled { outcome: o, by: By::Staff, .. }] if *o == outcome));
+        // Sent back: the recipient reports again.
+        let (back, _) = given(&[Input::Issue(terms()), reported(outcome, 1), dealt(false)]);
+        assert_eq!(Instruction::status(&back), Code::of("acted"));
+        let Verdict::Events(events) = Instruction::decide(&back, &reported(ReportOutcome::Applied, 30)) else {
+            panic!()
+        };
+        assert!(matches!(fold::<Instruction>(back, &events), State::Settled { by: By::Automatic, .. }));
+    }
+}
+
+/// Row 26.
+#[test]
+fn given_a_drawn_instruction_when_it_is_reported_then_a_person_confirms_it() {
+    let (state, said) = given(&[drawn(), reported(ReportOutcome::Applied, 1)]);
+    assert_eq!(names(&said).last(), Some(&"InstructionReported"));
+    assert_eq!(Instruction::wake(&state), None, "it waits for us, the recipient is not late");
+    let (state, said) = given(&[drawn(), reported(ReportOutcome::Applied, 1), dealt(true)]);
+    assert!(matches!(state, State::Settled { by: By::Staff, outcome: ReportOutcome::Applied, .. }));
+    assert_eq!(names(&said).last(), Some(&"InstructionSettled"));
+}
+
+#[test]
+fn given_a_later_report_then_it_amends_the_earlier_one_also_a_confirmed_one() {
+    let issue = || Input::Issue(terms());
+    // Partly, then the rest.
+    let (state, said) =
+        given(&[issue(), reported(ReportOutcome::PartlyApplied, 1), reported(ReportOutcome::Applied, 2)]);
+    assert!(matches!(state, State::Settled { outcome: ReportOutcome::Applied, round: 0, .. }));
+    assert_eq!(names(&said).last(), Some(&"InstructionSettled"));
+    // Confirmed, then it turns out otherwise: open again, in another round, and its messages say so.
+    let (state, said) = given(&[issue(), reported(ReportOutcome::Applied, 1), reported(ReportOutcome::Unreachable, 2)]);
+    assert!(matches!(state, State::Reported { round: 1, .. }));
+    let Some(Message::InstructionReported(open)) = said.last() else { panic!() };
+    assert_eq!((open.round, open.ground.clone()), (Some(1), Some(Code::of("act-56-law"))));
+    let amended = [issue(), reported(ReportOutcome::Applied, 1), reported(ReportOutcome::Unreachable, 2), dealt(true)];
+    let Some(Message::InstructionSettled(closed)) = given(&amended).1.pop() else { panic!() };
+    assert_eq!(closed.round, Some(1));
+    // Applied, then nothing held after all: both close; no round.
+    let (state, _) = given(&[issue(), reported(ReportOutcome::Applied, 1), reported(ReportOutcome::NoDataHeld, 2)]);
+    assert!(matches!(state, State::Settled { outcome: ReportOutcome::NoDataHeld, round: 0, .. }));
+}
+
+#[test]
+fn given_a_paper_that_two_people_attest_then_it_is_confirmed_and_says_so() {
+    let (state, said) = given(&[Input::Issue(terms()), attested(ReportOutcome::Applied)]);
+    assert!(matches!(state, State::Settled { by: By::Attested, .. }));
+    assert_eq!(names(&said), ["InstructionIssued", "InstructionReceived", "InstructionSettled"]);
     assert_eq!(
-        Instruction::decide(&state, &reported(ReportOutcome::Applied, 4)),
-        Verdict::Refused(Refusal::AlreadySettled)
+        Instruction::decide(&given(&[Input::Issue(terms())]).0, &attested(ReportOutcome::Exempt)),
+        Verdict::Refused(Refusal::GroundMissing)
     );
 }
 
 #[test]
-fn given_a_partial_report_then_it_stays_open_and_the_ladder_runs() {
-    let (state, said) = given(&[Input::Issue(terms()), reported(ReportOutcome::PartlyApplied, 1)]);
-    assert_eq!(Instruction::status(&state), Code::of("partly-applied"));
-    assert_eq!(names(&said), ["InstructionIssued", "InstructionReceived"]);
-    assert_eq!(Instruction::wake(&state), Some(at(5 * DAYS)));
-    assert_eq!(Instruction::decide(&state, &reported(ReportOutcome::PartlyApplied, 2)), Verdict::Already);
-    let Verdict::Events(events) = Instruction::decide(&state, &reported(ReportOutcome::Applied, 3)) else { panic!() };
-    assert!(matches!(fold::<Instruction>(state, &events), State::Settled { .. }));
+fn given_a_changed_endpoint_then_what_is_owed_is_replaced_and_what_was_reported_stays() {
+    let (state, said) = given(&[Input::Issue(terms()), received(1), replace()]);
+    assert!(matches!(state, State::Replaced { .. }));
+    assert_eq!(names(&said).last(), Some(&"InstructionReplaced"));
+    assert_eq!(Instruction::wake(&state), None);
+    assert_eq!(Instruction::decide(&state, &reported(ReportOutcome::Applied, 9)), Verdict::Already);
+    let (state, _) = given(&[Input::Issue(terms()), reported(ReportOutcome::Exempt, 1)]);
+    assert_eq!(Instruction::decide(&state, &replace()), Verdict::Already);
 }
 
 #[test]
-fn given_a_person_who_cannot_be_identified_then_it_settles_and_says_so() {
-    let (_, said) = given(&[Input::Issue(terms()), reported(ReportOutcome::CannotIdentify, 1)]);
-    let Some(Message::InstructionSettled(settled)) = said.last() else { panic!() };
-    assert_eq!(settled.outcome, ReportOutcome::CannotIdentify);
-}
-
-#[test]
-fn given_an_exemption_without_ground_then_it_is_refused() {
+fn given_an_outcome_without_its_ground_then_it_is_refused() {
     let state = given(&[Input::Issue(terms())]).0;
-    let stage = ReportStage::Reported { outcome: ReportOutcome::Exempt, ground: None };
-    let input = Input::ReportVerified { stage, report: Digest([1; 32]), at: at(1) };
-    assert_eq!(Instruction::decide(&state, &input), Verdict::Refused(Refusal::ExemptionWithoutGround));
+    for outcome in [ReportOutcome::Exempt, ReportOutcome::Unreachable] {
+        let stage = ReportStage::Reported { outcome, ground: None };
+        let input = Input::ReportVerified { stage, report: Digest([1; 32]), at: at(1) };
+        assert_eq!(Instruction::decide(&state, &input), Verdict::Refused(Refusal::GroundMissing));
+    }
 }
 
 #[test]
@@ -140,6 +222,11 @@ fn all_inputs() -> Vec<Input> {
         reported(ReportOutcome::PartlyApplied, 2),
         reported(ReportOutcome::CannotIdentify, 2),
         reported(ReportOutcome::Exempt, 2),
+        acted(2),
+        dealt(true),
+        dealt(false),
+        attested(ReportOutcome::NoDataHeld),
+        replace(),
         Input::Clock(at(1)),
         Input::Clock(at(30 * DAYS)),
     ]
@@ -153,11 +240,24 @@ fn every_input_has_its_verdict_in_every_state() {
         ("absent", State::default()),
         ("issued", given(&[issue()]).0),
         ("received", given(&[issue(), received(1)]).0),
-        ("partly", given(&[issue(), reported(ReportOutcome::PartlyApplied, 1)]).0),
+        ("acted", given(&[issue(), acted(1)]).0),
+        ("reported", given(&[issue(), reported(ReportOutcome::PartlyApplied, 1)]).0),
+        ("drawn", given(&[drawn(), reported(ReportOutcome::Applied, 1)]).0),
         ("settled", given(&[issue(), reported(ReportOutcome::Applied, 1)]).0),
+        ("replaced", given(&[issue(), replace()]).0),
     ];
-    // issue, received, applied, partly, cannot identify, exempt, clock early, clock late
-    let table = ["ETTTTTAA", "AEEEEEAE", "AAEEEEAE", "AAEAEEAE", "AAAARRAA"];
+    // issue, received, applied, partly, cannot identify, exempt, acted, accepted, sent back, attested, replaced, clock early,
+    // clock late
+    let table = [
+        "ETTTTTTTTTTAA",
+        "AEEEEEERREEAE",
+        "AAEEEEERREEAE",
+        "AAEEEEARREEAE",
+        "AAEAEEAEEEAAE",
+        "AAAEEEAEEEAAA",
+        "AAAEEEAAREAAA",
+        "AAAAAAARRRAAA",
+    ];
     for ((name, state), row) in states.iter().zip(table) {
         let verdicts: String = all_inputs()
             .iter()
@@ -181,6 +281,11 @@ fn any_input() -> impl Strategy<Value = Input> {
         Just(received(1)),
         prop::sample::select(ReportOutcome::ALL).prop_map(|o| reported(o, 2)),
         (0..40 * DAYS).prop_map(|s| Input::Clock(at(s))),
+        Just(drawn()),
+        Just(acted(3)),
+        prop::bool::ANY.prop_map(dealt),
+        Just(attested(ReportOutcome::Applied)),
+        Just(replace()),
     ]
 }
 
@@ -206,13 +311,17 @@ proptest! {
         prop_assert_eq!(back, state);
     }
 
-    /// A settled instruction stays settled with its outcome.
+    /// A settled instruction is moved by an amended report or an attestation only.
     #[test]
-    fn settled_is_final(inputs in prop::collection::vec(any_input(), 0..30)) {
+    fn settled_is_moved_by_another_report_only(inputs in prop::collection::vec(any_input(), 0..30)) {
         let (state, _) = given(&[Input::Issue(terms()), reported(ReportOutcome::Applied, 1)]);
         let mut now = state.clone();
         for input in &inputs {
-            if let Verdict::Events(events) = Instruction::decide(&now, input) {
+            let says_otherwise = matches!(
+                input,
+                Input::ReportVerified { stage: ReportStage::Reported { .. }, .. } | Input::Attested { .. }
+            );
+            if !says_otherwise && let Verdict::Events(events) = Instruction::decide(&now, input) {
                 now = fold::<Instruction>(now, &events);
             }
         }

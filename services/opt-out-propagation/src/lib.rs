@@ -4,13 +4,18 @@
 //! [`react`] (what is heard), [`person`] (identifiers), [`rows`] (own rows), [`fanout`], [`engine`] with [`transport`]
 //! (deliveries), [`reports`] and [`partner`] (reports in), [`recipients`].
 
+mod answers;
 pub mod change;
 pub mod delivery;
 pub mod engine;
 pub mod entry;
 pub mod fanout;
+pub mod feed;
+pub mod gate;
 pub mod guard;
 pub mod instruction;
+pub mod orders;
+pub mod pages;
 pub mod partner;
 pub mod person;
 pub mod propagation;
@@ -26,13 +31,11 @@ pub mod transport;
 pub use transport::webhook::{HandOver, WebhookKeys};
 
 use anyhow::Context;
-use chassis::{Db, DbError, Home, Runtime, Started};
-use contracts::{
-    Service, Uuid,
-    request::{ListRecipients, RegisterRecipient, StaffCommand},
-};
+use chassis::{Bus, Db, DbError, Home, Runtime, Started};
+use contracts::{Service, Uuid};
 use custody::Custody;
 use fanout::FanOut;
+use orders::Orders;
 use person::Register;
 use privacy::BlindIndex;
 use react::React;
@@ -65,6 +68,7 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     let bus = rt.bus(Service::OptOut).await?;
     let custody = Custody::open(&rt, &bus).await?;
     let register = Arc::new(Register::new(bus.clone(), custody.key().clone(), custody.vault().clone(), index));
+    let gate = gate::open(&rt, &bus, &register, &settings).await?;
     let db = bus.db().clone();
     custody.tend(&bus, move |entries| sealed(db.clone(), entries));
 
@@ -73,52 +77,94 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     let (changes, refusals) = (Home::<change::Change>::new(&bus), Home::<refusal::Refusal>::new(&bus));
     let (fan_out, deliveries) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
 
-    let recipients = Arc::new(Recipients {
-        bus: bus.clone(),
-        register: register.clone(),
-        allow_private: settings.allow_private_endpoints,
-        deliveries: deliveries.clone(),
-    });
-    let listing = recipients.clone();
-    bus.answer::<StaffCommand<RegisterRecipient>, _, _>(move |command| {
-        let recipients = recipients.clone();
-        async move { recipients.register(command).await }
-    });
-    bus.answer::<ListRecipients, _, _>(move |request| {
-        let recipients = listing.clone();
-        async move { recipients.list(request).await }
-    });
-
-    let fan = Arc::new(FanOut {
-        bus: bus.clone(),
-        register: register.clone(),
-        report_days: settings.report_days,
-        remind_seconds: settings.remind_seconds,
-        wake: fan_out.clone(),
-        deliveries: deliveries.clone(),
-    });
-    bus.spawn("fan-out", fan.run(settings.poll()));
-    let opens =
-        Transports { bus: bus.clone(), register: register.clone(), keys: webhook_keys, settings: settings.clone() };
-    let engine = engine::Engine {
-        db: bus.db().clone(),
-        settings: settings.clone(),
-        opens: Arc::new(opens),
-        wake: deliveries.clone(),
-        stop: bus.stopping(),
-    };
-    bus.spawn("deliveries", engine.run());
-    bus.spawn("recipients' stream", transport::nats::watch(bus.clone(), STREAM_EVERY, deliveries));
+    Desk {
+        bus: &bus,
+        custody: &custody,
+        register: &register,
+        settings: &settings,
+        entries: &entries,
+        instructions: &instructions,
+        fan_out: &fan_out,
+        deliveries: &deliveries,
+    }
+    .open();
+    deliver(&bus, &register, webhook_keys, &settings, deliveries);
 
     let reports = Arc::new(Reports::new(bus.clone(), instructions.clone(), refusals.clone()));
     bus.spawn("reports", reports.clone().serve_nats());
     let (listener, address) = chassis::http::listen(&settings.partner_listen, "optout.partner_listen").await?;
-    chassis::http::serve(&bus.stopping(), listener, partner::router(bus.clone(), reports, settings.poll()));
+    chassis::http::serve(
+        &bus.stopping(),
+        listener,
+        partner::router(bus.clone(), reports, settings.poll()).merge(gate::http::router(gate)),
+    );
 
     let react = React { entries: entries.clone(), register, clock: rt.clock(), fan_out };
     bus.run(Arc::new(react), vec![Arc::new(entries), Arc::new(instructions), Arc::new(changes), Arc::new(refusals)])
         .await?;
     Ok(Started { listens: vec![("partner", address)] })
+}
+
+/// What staff's orders and the fan-out share.
+struct Desk<'a> {
+    bus: &'a Arc<Bus>,
+    custody: &'a Custody,
+    register: &'a Arc<Register>,
+    settings: &'a Settings,
+    entries: &'a Home<entry::Entry>,
+    instructions: &'a Home<instruction::Instruction>,
+    fan_out: &'a Arc<Notify>,
+    deliveries: &'a Arc<Notify>,
+}
+
+impl Desk<'_> {
+    /// Answers the orders, and starts the fan-out.
+    fn open(&self) {
+        let recipients = Recipients {
+            bus: self.bus.clone(),
+            register: self.register.clone(),
+            custody: self.custody.clone(),
+            periods: self.settings.periods(),
+            allow_private: self.settings.allow_private_endpoints,
+            deliveries: self.deliveries.clone(),
+            fan_out: self.fan_out.clone(),
+        };
+        answers::recipients(self.bus, &Arc::new(recipients));
+        let orders = Orders {
+            bus: self.bus.clone(),
+            custody: self.custody.clone(),
+            register: self.register.clone(),
+            entries: self.entries.clone(),
+            instructions: self.instructions.clone(),
+            fan_out: self.fan_out.clone(),
+        };
+        answers::orders(self.bus, &Arc::new(orders));
+        let fan = FanOut {
+            bus: self.bus.clone(),
+            register: self.register.clone(),
+            instructions: self.instructions.clone(),
+            periods: self.settings.periods(),
+            remind_seconds: self.settings.remind_seconds,
+            sample_percent: self.settings.sample_percent,
+            wake: self.fan_out.clone(),
+            deliveries: self.deliveries.clone(),
+        };
+        self.bus.spawn("fan-out", Arc::new(fan).run(self.settings.poll()));
+    }
+}
+
+/// Deliveries by NATS and webhook, and a look at the recipients' stream.
+fn deliver(bus: &Arc<Bus>, register: &Arc<Register>, keys: WebhookKeys, settings: &Settings, wake: Arc<Notify>) {
+    let opens = Transports { bus: bus.clone(), register: register.clone(), keys, settings: settings.clone() };
+    let engine = engine::Engine {
+        db: bus.db().clone(),
+        settings: settings.clone(),
+        opens: Arc::new(opens),
+        wake: wake.clone(),
+        stop: bus.stopping(),
+    };
+    bus.spawn("deliveries", engine.run());
+    bus.spawn("recipients' stream", transport::nats::watch(bus.clone(), STREAM_EVERY, wake));
 }
 
 /// Which of these entries have a personal part: their keys are in use.

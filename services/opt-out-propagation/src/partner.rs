@@ -4,12 +4,17 @@
 //! |---|---|
 //! | `POST /partner/v1/reports` | 200 with `ReportAnswer`, or a problem document with `result` and `reason` |
 //! | `GET /partner/v1/instructions?after=<epoch>.<position>&wait=<seconds>` | at most 500 bodies, `madoguchi-cursor` |
-//! | `GET /partner/v1/snapshot` | the newest body of every entry, and the cursor to go on from |
+//! | `POST /partner/v1/acknowledgements?cursor=<cursor>&digest=<digest>` | where you stand, and whether the books agree |
+//! | `GET /partner/v1/snapshot` | the newest body of every entry, page by page, and the cursor to go on from |
+//! | `GET /partner/v1/digest?at=<cursor>` | count and digest of what stands |
+//! | `GET /partner/v1/checkpoint` | how our log stands, signed: public, for anybody who wants to keep it |
+//! | `GET /`, `/openapi.json`, `/asyncapi.json`, `/schemas/…`, `/examples/…` | the developer pages ([`crate::pages`]) |
 //!
-//! A report proves itself by its signature. A GET is signed with the same key (see `recipient_kit::pull`). A cursor of another
-//! epoch answers 409: the desk was restored, positions of two lives do not mix.
+//! A report proves itself by its signature. The others are signed with the same key (see `recipient_kit::pull`) and have no
+//! body. A cursor of another epoch answers 409: the desk was restored, positions of two lives do not mix.
 
 use crate::{
+    feed::{self, Acknowledged, Books, Cursor, WAIT_MAX},
     recipients::{self, By},
     reports::{Brought, Reports},
 };
@@ -17,13 +22,13 @@ use axum::{
     Router,
     body::Bytes,
     extract::{Query, State},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, Method, StatusCode, Uri},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use chassis::{Bus, DbError, Problem, http::HttpLimits};
+use chassis::{Bus, Problem, http::HttpLimits};
 use contracts::{
-    Code, RecipientId,
+    Code, Digest, RecipientId, Uuid,
     recipient::{BODY_MAX, ReportAnswer},
 };
 use recipient_kit::pull;
@@ -31,14 +36,6 @@ use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
-/// Bodies in one page.
-const PAGE: i64 = 500;
-/// Bytes in one page: less than 500 bodies when they are large.
-const PAGE_BYTES: usize = 8 * 1024 * 1024;
-/// Entries in a snapshot.
-const SNAPSHOT_MAX: i64 = 100_000;
-/// The longest that a page is waited for, in seconds.
-const WAIT_MAX: u64 = 20;
 /// Waiting readers at the same time.
 const WAITING_MAX: usize = 64;
 
@@ -57,10 +54,14 @@ pub fn router(bus: Arc<Bus>, reports: Arc<Reports>, poll: Duration) -> Router {
     let router = Router::new()
         .route("/partner/v1/reports", post(report))
         .route("/partner/v1/instructions", get(instructions))
+        .route("/partner/v1/acknowledgements", post(acknowledgement))
         .route("/partner/v1/snapshot", get(snapshot))
+        .route("/partner/v1/digest", get(digest))
+        .route("/partner/v1/checkpoint", get(checkpoint))
+        .merge(crate::pages::router())
         .fallback(|| async {
             Problem::new(StatusCode::NOT_FOUND, "not-found", "No such resource")
-                .detail("The partner API has /partner/v1/reports, /partner/v1/instructions and /partner/v1/snapshot.")
+                .detail("What there is stands in /openapi.json, and for people at /.")
         })
         .with_state(state);
     chassis::http::limited(router, HttpLimits { body_max: BODY_MAX, timeout_seconds: WAIT_MAX + 10 })
@@ -78,15 +79,18 @@ fn refused(reason: &Code) -> Problem {
     let (status, detail) = match reason.as_str() {
         "malformed" => (
             StatusCode::BAD_REQUEST,
-            "The body must be a DSSE envelope of a report with one or two signatures; an exemption names its ground.",
+            "The body must be a compact JWS (RFC 7515) with the header alg, kid and typ and nothing else, around a report; an exemption names its ground.",
         ),
         "unknown-key" => (
             StatusCode::UNAUTHORIZED,
-            "No signature is by a registered key. Register the key, or sign with the registered one.",
+            "`kid` names no registered key. Register the key, or sign with the registered one.",
         ),
+        "wrong-algorithm" => {
+            (StatusCode::UNAUTHORIZED, "`alg` is not that of the registered key: EdDSA for Ed25519, ES256 for P-256.")
+        }
         "bad-signature" => (
             StatusCode::UNAUTHORIZED,
-            "The signature does not verify. Sign the DSSE pre-authentication encoding of the payload's bytes.",
+            "The signature does not verify. Sign header and payload as they travel (RFC 7515 section 5.1).",
         ),
         "not-yours" => {
             (StatusCode::FORBIDDEN, "The instruction was not issued to you. If you have it, call the desk at once.")
@@ -95,6 +99,10 @@ fn refused(reason: &Code) -> Problem {
         "wrong-digest" => (
             StatusCode::CONFLICT,
             "The digest is not that of the bytes issued. Compute SHA-256 over the bytes exactly as received.",
+        ),
+        "erasure-incomplete" => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "The report is kept and the instruction stays open: an erasure shows `book_entry`, and system, date, method and items in `erasures`.",
         ),
         _ => (StatusCode::CONFLICT, "The report contradicts what is on record. Call the desk."),
     };
@@ -105,14 +113,31 @@ fn refused(reason: &Code) -> Problem {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct After {
-    #[serde(default)]
     after: Option<String>,
     #[serde(default)]
     wait: u64,
 }
 
-async fn authenticated(at: &Partner, headers: &HeaderMap, path: &str) -> Result<RecipientId, Problem> {
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct At {
+    at: Option<String>,
+    from: Option<Uuid>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Upto {
+    cursor: String,
+    digest: Option<Digest>,
+}
+
+/// A query, or the problem that it cannot be read.
+type Asked<T> = Result<Query<T>, axum::extract::rejection::QueryRejection>;
+
+async fn authenticated(at: &Partner, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<RecipientId, Problem> {
     let unauthorized = |reason: &str| {
         Problem::new(StatusCode::UNAUTHORIZED, "not-authenticated", "The request is not signed by a registered recipient")
             .detail("Sign method, path with query and time with the report key: headers madoguchi-recipient, madoguchi-timestamp, madoguchi-signature.")
@@ -124,7 +149,9 @@ async fn authenticated(at: &Partner, headers: &HeaderMap, path: &str) -> Result<
     // A stranger and a wrong signature are the same miss: nobody learns who is registered.
     let keys = found.map(|f| f.keys).unwrap_or_default();
     let now = at.bus.clock().now().as_second().try_into().unwrap_or(0);
-    match pull::verify(&keys, recipient, text(pull::TIMESTAMP), text(pull::SIGNATURE), now, path) {
+    let path = uri.path_and_query().map_or(uri.path(), |p| p.as_str());
+    let (time, proof) = (text(pull::TIMESTAMP), text(pull::SIGNATURE));
+    match pull::verify(&keys, recipient, time, proof, now, method.as_str(), path) {
         Ok(()) => Ok(recipient),
         Err(reason) if reason.as_str() == "bad-time" => Err(unauthorized("bad-time")),
         Err(_) => Err(unauthorized("bad-signature")),
@@ -133,105 +160,78 @@ async fn authenticated(at: &Partner, headers: &HeaderMap, path: &str) -> Result<
 
 async fn instructions(
     State(at): State<Partner>,
+    method: Method,
     uri: Uri,
     headers: HeaderMap,
-    query: Result<Query<After>, axum::extract::rejection::QueryRejection>,
+    query: Asked<After>,
 ) -> Result<Response, Problem> {
-    let path = uri.path_and_query().map_or(uri.path(), |p| p.as_str());
-    let recipient = authenticated(&at, &headers, path).await?;
-    let bad = || {
-        Problem::new(StatusCode::BAD_REQUEST, "bad-cursor", "`after` is no cursor")
-            .detail("Give <epoch>.<position> as `madoguchi-cursor` said, or leave it away for the beginning; `wait` in whole seconds.")
-    };
-    let Query(query) = query.map_err(|_| bad())?;
-    let after = match query.after.as_deref() {
-        None => 0,
-        Some(text) => {
-            let (epoch, position) = text.split_once('.').ok_or_else(bad)?;
-            let (epoch, position): (i32, i64) =
-                (epoch.parse().map_err(|_| bad())?, position.parse().map_err(|_| bad())?);
-            // A recipient that has nothing yet knows no epoch.
-            if epoch != at.bus.epoch() && (epoch, position) != (0, 0) {
-                return Err(Problem::new(
-                    StatusCode::CONFLICT,
-                    "other-epoch",
-                    "The cursor is of another life of the ledger",
-                )
-                .detail("The desk was restored from a backup. Fetch /partner/v1/snapshot and go on from its cursor.")
-                .with("snapshot", "/partner/v1/snapshot"));
-            }
-            position
+    let recipient = authenticated(&at, &method, &uri, &headers).await?;
+    let Query(query) = query.map_err(|_| feed::bad())?;
+    let epoch = at.bus.epoch();
+    let after = match query.after {
+        Some(text) => Cursor::read(&text, epoch)?,
+        None => {
+            let position = feed::acknowledged(at.bus.db().pool(), recipient, epoch).await;
+            Cursor { epoch, position: position.map_err(|_| Problem::away())? }
         }
     };
-    let mut bodies = page(&at, recipient, after).await.map_err(|_| Problem::away())?;
-    if bodies.is_empty() && query.wait > 0 {
-        let Ok(_permit) = at.waiting.try_acquire() else { return Err(Problem::away()) };
-        let until = tokio::time::Instant::now() + Duration::from_secs(query.wait.min(WAIT_MAX));
-        let stop = at.bus.stopping();
-        while bodies.is_empty() && tokio::time::Instant::now() < until && !stop.pause(at.poll).await {
-            bodies = page(&at, recipient, after).await.map_err(|_| Problem::away())?;
+    feed::page(&at.bus, &at.waiting, at.poll, recipient, after, query.wait).await
+}
+
+/// As of a cursor, or of the last position issued.
+async fn as_of(at: &Partner, recipient: RecipientId, cursor: Option<&str>) -> Result<Cursor, Problem> {
+    let epoch = at.bus.epoch();
+    match cursor {
+        Some(text) => Cursor::read(text, epoch),
+        None => {
+            let position = feed::last(at.bus.db().pool(), recipient).await.map_err(|_| Problem::away())?;
+            Ok(Cursor { epoch, position })
         }
     }
-    let last = bodies.last().map_or(after, |(position, _)| *position);
-    Ok(array(&bodies, at.bus.epoch(), last))
 }
 
-async fn page(at: &Partner, recipient: RecipientId, after: i64) -> Result<Vec<(i64, Vec<u8>)>, DbError> {
-    let mut rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
-        "select position, body from delivery where recipient = $1 and position > $2 order by position limit $3",
-    )
-    .bind(recipient.0)
-    .bind(after)
-    .bind(PAGE)
-    .fetch_all(at.bus.db().pool())
-    .await?;
-    let mut bytes = 0;
-    let fits = rows.iter().take_while(|(_, body)| {
-        bytes += body.len();
-        bytes <= PAGE_BYTES
-    });
-    let fits = fits.count().max(1);
-    rows.truncate(fits);
-    Ok(rows)
+/// A C2SP signed note: size and root of the log, nothing else.
+async fn checkpoint(State(at): State<Partner>) -> Result<String, Problem> {
+    let newest = chassis::checkpoint::newest(at.bus.db().pool(), at.bus.epoch()).await.map_err(|_| Problem::away())?;
+    newest.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no-checkpoint-yet", "The log is empty"))
 }
 
-/// The newest instruction of every entry, and `last`, of one moment: one statement.
-async fn snapshot(State(at): State<Partner>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
-    let path = uri.path_and_query().map_or(uri.path(), |p| p.as_str());
-    let recipient = authenticated(&at, &headers, path).await?;
-    let rows: Vec<(i64, i64, Option<Vec<u8>>)> = sqlx::query_as(
-        "select r.last, coalesce(d.position, 0), d.body from recipient r
-           left join lateral (select distinct on (entry) position, body from delivery
-             where recipient = r.id order by entry, position desc limit $2) d on true
-          where r.id = $1 order by 2",
-    )
-    .bind(recipient.0)
-    .bind(SNAPSHOT_MAX)
-    .fetch_all(at.bus.db().pool())
-    .await
-    .map_err(|_| Problem::away())?;
-    let last = rows.first().map_or(0, |(last, ..)| *last);
-    let bodies: Vec<(i64, Vec<u8>)> = rows.into_iter().filter_map(|(_, p, body)| Some((p, body?))).collect();
-    Ok(array(&bodies, at.bus.epoch(), last))
+async fn snapshot(
+    State(at): State<Partner>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    query: Asked<At>,
+) -> Result<Response, Problem> {
+    let recipient = authenticated(&at, &method, &uri, &headers).await?;
+    let Query(query) = query.map_err(|_| feed::bad())?;
+    let cursor = as_of(&at, recipient, query.at.as_deref()).await?;
+    feed::snapshot(at.bus.db().pool(), recipient, cursor, query.from).await
 }
 
-/// The bodies' very bytes inside a JSON array: the digest of an element is the digest of the instruction.
-fn array(bodies: &[(i64, Vec<u8>)], epoch: i32, last: i64) -> Response {
-    let mut out = Vec::with_capacity(bodies.iter().map(|(_, b)| b.len() + 1).sum::<usize>() + 2);
-    out.push(b'[');
-    for (n, (_, body)) in bodies.iter().enumerate() {
-        if n > 0 {
-            out.push(b',');
-        }
-        out.extend_from_slice(body);
-    }
-    out.push(b']');
-    let mut response = out.into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(pull::PAGE_TYPE));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(cursor) = HeaderValue::from_str(&format!("{epoch}.{last}")) {
-        headers.insert(pull::CURSOR, cursor);
-    }
-    response
+async fn digest(
+    State(at): State<Partner>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    query: Asked<At>,
+) -> Result<axum::Json<Books>, Problem> {
+    let recipient = authenticated(&at, &method, &uri, &headers).await?;
+    let Query(query) = query.map_err(|_| feed::bad())?;
+    let cursor = as_of(&at, recipient, query.at.as_deref()).await?;
+    let books = feed::books(at.bus.db().pool(), recipient, cursor).await;
+    books.map(axum::Json).map_err(|_| Problem::away())
+}
+
+async fn acknowledgement(
+    State(at): State<Partner>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    query: Asked<Upto>,
+) -> Result<axum::Json<Acknowledged>, Problem> {
+    let recipient = authenticated(&at, &method, &uri, &headers).await?;
+    let Query(query) = query.map_err(|_| feed::bad())?;
+    let upto = Cursor::read(&query.cursor, at.bus.epoch())?;
+    feed::acknowledge(&at.bus, recipient, upto, query.digest).await.map(axum::Json)
 }

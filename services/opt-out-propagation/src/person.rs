@@ -1,15 +1,16 @@
 //! The personal part of a register entry: asked from intake for this purpose, sealed under the entry's own key, found by
 //! blind index. The only file of this service in which identifiers are in the clear.
 
+use crate::gate::{GateKeys, rows as gate_rows};
 use chassis::{AskError, Bus, DbError, HandleError, Reaction};
 use contracts::{
     CaseId, Code, Date, DisclosePurpose, EntryId, PersonField, Uuid,
     request::{Disclose, DisclosedReply},
 };
-use privacy::{BlindIndex, IndexField, Personal, Purpose, RecordClass, ServiceKey, Vault, VaultError};
+use privacy::{BlindIndex, IndexField, Personal, PublicKey, Purpose, RecordClass, ServiceKey, Vault, VaultError};
 use recipient_kit::{Identifiers, Sex, identifiers::HOSPITALS_MAX};
 use serde::Deserialize;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Names table and column in what is sealed.
 const PLACE: &[u8] = b"optout.register_entry.person";
@@ -32,12 +33,24 @@ pub struct Register {
     key: ServiceKey,
     vault: Vault,
     index: BlindIndex,
+    gate: OnceLock<(GateKeys, gate::Rules)>,
 }
 
 impl Register {
     /// Puts the parts together.
     pub const fn new(bus: Arc<Bus>, key: ServiceKey, vault: Vault, index: BlindIndex) -> Self {
-        Self { bus, key, vault, index }
+        Self { bus, key, vault, index, gate: OnceLock::new() }
+    }
+
+    /// Has the gate's keys made with each entry's identifiers, in their transaction. The first ones count. Entries written
+    /// before get theirs when the gate opens.
+    pub fn gate_with(&self, keys: GateKeys, rules: gate::Rules) {
+        let _ = self.gate.set((keys, rules));
+    }
+
+    /// The key that others seal to.
+    pub const fn public(&self) -> PublicKey {
+        self.key.public()
     }
 
     /// Asks intake who it is, and keeps it sealed with its index. `Err(reaction)`: not now, or not without a person.
@@ -60,6 +73,8 @@ impl Register {
         person: &Personal<Identifiers>,
     ) -> Result<Result<(), Reaction>, HandleError> {
         let Some(tags) = self.tags(person) else { return Ok(Err(Reaction::Park(Code::of("identifiers-unreadable")))) };
+        let named = &person.disclose(Purpose::EnterRegister).hospitals;
+        let hospitals = named.iter().filter_map(|name| self.organisation_tag(&Personal::new(name.clone()))).collect();
         let key = match self.vault.key(entry.0, RecordClass::Register).await {
             Ok(key) => key,
             Err(VaultError::Erased { .. }) => return Ok(Err(Reaction::Park(Code::of("register-key-erased")))),
@@ -70,7 +85,24 @@ impl Register {
         let sealed = key
             .seal(PLACE, json.disclose(Purpose::EnterRegister))
             .map_err(|e| HandleError::Unavailable(e.to_string()))?;
-        self.bus.db().write(move |tx| Box::pin(write(tx, case, entry, sealed, tags))).await?;
+        let made = match self.gate.get() {
+            None => None,
+            Some((keys, rules)) => match gate_rows::make(keys, rules, entry, person.disclose(Purpose::EnterRegister)) {
+                // A block that the gate cannot find blocks nothing.
+                None => return Ok(Err(Reaction::Park(Code::of("identifiers-unreadable")))),
+                made => made,
+            },
+        };
+        let written = self.bus.db().write(move |tx| {
+            Box::pin(async move {
+                write(&mut *tx, case, entry, sealed, tags, hospitals).await?;
+                if let Some(made) = made {
+                    made.write(tx, entry).await?;
+                }
+                Ok(())
+            })
+        });
+        written.await?;
         Ok(Ok(()))
     }
 
@@ -134,6 +166,12 @@ impl Register {
         Some(tags)
     }
 
+    /// The tag by which a hospital that a person named and a recipient are the same. A hospital's name beside a person is
+    /// special-care data (duty M8): only its digest stands in tables.
+    pub fn organisation_tag(&self, name: &Personal<String>) -> Option<Vec<u8>> {
+        Some(self.index.name(name).ok()?.as_bytes().to_vec())
+    }
+
     /// The tag that the gate asks by: kana and date of birth.
     ///
     /// # Errors
@@ -184,6 +222,7 @@ async fn write(
     entry: EntryId,
     sealed: Vec<u8>,
     tags: Vec<(&'static str, Vec<u8>)>,
+    hospitals: Vec<Vec<u8>>,
 ) -> Result<(), DbError> {
     sqlx::query(
         "insert into register_entry (entry, \"case\", person) values ($1, $2, $3)
@@ -208,6 +247,21 @@ async fn write(
     .bind(entry.0)
     .bind(&fields)
     .bind(&tags)
+    .execute(&mut *tx)
+    .await?;
+    // A hospital that is named again keeps its date.
+    sqlx::query("delete from entry_hospital where entry = $1 and n > $2")
+        .bind(entry.0)
+        .bind(hospitals.len() as i64)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query(
+        "insert into entry_hospital (entry, n, tag) select $1, n, t from unnest($2::bytea[]) with ordinality x (t, n)
+         on conflict (entry, n) do update set tag = excluded.tag,
+           received_at = case when entry_hospital.tag = excluded.tag then entry_hospital.received_at end",
+    )
+    .bind(entry.0)
+    .bind(&hospitals)
     .execute(&mut *tx)
     .await?;
     Ok(())

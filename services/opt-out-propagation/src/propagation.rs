@@ -1,9 +1,13 @@
 //! Who must be told of a change, and what exactly. Pure.
 
 use contracts::{
-    ChangeId, Code, EntryId, InstructionId, Measure, RecipientId, RecipientKind, Scope, Sealed, Timestamp, Uuid,
+    ChangeId, Code, Date, Diligence, EntryId, InstructionId, Measure, RecipientId, RecipientKind, Scope, Sealed,
+    Timestamp, Transport, Uuid,
     recipient::{BODY_MAX, Instruction, InstructionData, InstructionSource, InstructionType},
+    register::{Certification, Contract},
 };
+use jiff::SignedDuration;
+use std::collections::BTreeSet;
 
 /// A recipient as the fan-out sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,37 +16,174 @@ pub struct Candidate {
     pub recipient: RecipientId,
     /// What it is.
     pub kind: RecipientKind,
-    /// Its relation to the desk is in force.
+    /// How it is reached.
+    pub transport: Transport,
+    /// Its relation to the desk is in force: neither removed nor without certification.
     pub in_force: bool,
     /// Its newest endpoint; deliveries are frozen to it.
     pub endpoint: Uuid,
     /// X25519 public key that identifiers are sealed to.
     pub sealing_key: [u8; 32],
+    /// 認定.
+    pub certification: Option<Certification>,
+    /// The contract in force; instructions are frozen to its version.
+    pub contract: Option<(i32, Contract)>,
 }
 
-/// Whether recipients of a kind get instructions about single persons, by network.
-///
-/// * Users of pseudonymised data (利用事業者) may not identify anybody (Act art. 42(2)): no personal identifier ever goes
-///   to one.
-/// * The core zone has no network to the outside (Rules art. 6(iv)): it gets signed snapshots by hand.
-pub const fn is_told_by_network(kind: RecipientKind) -> bool {
-    match kind {
-        RecipientKind::Contractor
-        | RecipientKind::SubContractor
-        | RecipientKind::Hospital
-        | RecipientKind::CertifiedOperator => true,
-        RecipientKind::User | RecipientKind::CoreZone => false,
+/// What a change is about, as far as it decides who is told.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// Which tracks; none: whichever.
+    pub scope: Option<Scope>,
+    /// Hospitals and operators that are shown to have this person: named by it, or found by a search ticket.
+    pub shown: BTreeSet<RecipientId>,
+}
+
+/// The day of an instant in Japan, where contracts and certifications have their days.
+pub fn day_of(at: Timestamp) -> Date {
+    at.to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(9))).date()
+}
+
+/// Whether something for one of the tracks concerns somebody who works on the other.
+const fn overlap(a: Scope, b: Scope) -> bool {
+    matches!(
+        (a, b),
+        (Scope::Both, _)
+            | (_, Scope::Both)
+            | (Scope::Anonymised, Scope::Anonymised)
+            | (Scope::Pseudonymised, Scope::Pseudonymised)
+    )
+}
+
+fn certified(c: &Candidate, today: Date, missing: &mut Vec<Code>) {
+    match &c.certification {
+        None => missing.push(Code::of("certification")),
+        Some(certification) if certification.until.is_some_and(|until| until < today) => {
+            missing.push(Code::of("certification-expired"));
+        }
+        Some(_) => {}
     }
 }
 
-/// The recipients that get an instruction, in the order of their ids.
+fn contracted(c: &Candidate, today: Date, missing: &mut Vec<Code>) {
+    match &c.contract {
+        None => missing.push(Code::of("contract")),
+        Some((_, contract)) if contract.from > today => missing.push(Code::of("contract-not-yet")),
+        Some((_, contract)) if contract.until.is_some_and(|until| until < today) => {
+            missing.push(Code::of("contract-ended"));
+        }
+        Some((_, contract)) => {
+            if let Some(item) = contract.missing() {
+                missing.push(item.code());
+            }
+        }
+    }
+}
+
+/// What a recipient lacks before it may get anything about a person; empty: nothing.
 ///
-/// All in force are told of both tracks: a recipient that handles one only applies what concerns it and reports so; a list
-/// of who handles what would be one more thing that can be wrong.
-pub fn told(candidates: &[Candidate]) -> Vec<&Candidate> {
-    let mut told: Vec<_> = candidates.iter().filter(|c| c.in_force && is_told_by_network(c.kind)).collect();
+/// * Users of pseudonymised data (利用事業者) may not identify anybody (Act art. 42(2)): no personal identifier ever goes
+///   to one.
+/// * The core zone has no network to the outside (Rules art. 6(iv)): sealed files only.
+/// * A contractor has a certification and a contract with its seven items (Act art. 24(1), Rules art. 20(1)); a
+///   sub-contractor also a contractor above it that has the same, and the operator's permission (Act art. 24(2)).
+pub fn missing(all: &[Candidate], c: &Candidate, today: Date) -> Vec<Code> {
+    let mut missing = Vec::new();
+    if !c.in_force {
+        missing.push(Code::of("not-in-force"));
+    }
+    match c.kind {
+        RecipientKind::User => missing.push(Code::of("users-learn-of-nobody")),
+        RecipientKind::CoreZone if c.transport != Transport::SealedFile => {
+            missing.push(Code::of("core-zone-has-no-network"));
+        }
+        RecipientKind::Contractor | RecipientKind::SubContractor => {
+            certified(c, today, &mut missing);
+            contracted(c, today, &mut missing);
+        }
+        RecipientKind::CoreZone | RecipientKind::Hospital | RecipientKind::CertifiedOperator => {}
+    }
+    if c.kind == RecipientKind::SubContractor {
+        let parent = c.certification.as_ref().and_then(|c| c.parent);
+        // A chain of tiers is finite: a recipient is never above itself (it is registered after the one above).
+        match parent.map(|id| all.iter().find(|p| p.recipient == id && p.recipient != c.recipient)) {
+            None => missing.push(Code::of("parent")),
+            Some(above) => {
+                let stands = above.is_some_and(|p| {
+                    matches!(p.kind, RecipientKind::Contractor | RecipientKind::SubContractor)
+                        && p.in_force
+                        && p.certification.is_some()
+                        && p.contract.is_some()
+                });
+                if !stands {
+                    missing.push(Code::of("parent-not-in-force"));
+                }
+            }
+        }
+        if c.certification.as_ref().is_none_or(|c| c.permitted_on.is_none()) {
+            missing.push(Code::of("permission"));
+        }
+    }
+    missing
+}
+
+/// Why a recipient is not told of a change; `None`: it is.
+///
+/// A hospital or another operator is told only about people shown to be its own; contractors always.
+pub fn why_not(all: &[Candidate], c: &Candidate, about: &About, today: Date) -> Option<Code> {
+    if let Some(first) = missing(all, c, today).into_iter().next() {
+        return Some(first);
+    }
+    if matches!(c.kind, RecipientKind::Hospital | RecipientKind::CertifiedOperator)
+        && !about.shown.contains(&c.recipient)
+    {
+        return Some(Code::of("not-shown-to-be-its-own"));
+    }
+    let works_on = [c.contract.as_ref().map(|(_, c)| c.scope), c.certification.as_ref().map(|c| c.scope)];
+    let other = |works: Scope| about.scope.is_some_and(|scope| !overlap(scope, works));
+    works_on.into_iter().flatten().any(other).then_some(Code::of("works-on-the-other-track"))
+}
+
+/// The recipients that get an instruction, in the order of their ids.
+pub fn told<'a>(all: &'a [Candidate], about: &About, today: Date) -> Vec<&'a Candidate> {
+    let mut told: Vec<_> = all.iter().filter(|c| why_not(all, c, about, today).is_none()).collect();
     told.sort_by_key(|c| c.recipient);
     told
+}
+
+/// What the statute's words are in time; configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Periods {
+    /// 直ちに.
+    pub immediately: SignedDuration,
+    /// 速やかに.
+    pub promptly: SignedDuration,
+    /// 遅滞なく; also for recipients without a contract.
+    pub without_delay: SignedDuration,
+}
+
+impl Periods {
+    /// When a report is due: what the contract says for the measure, counted from the issue.
+    pub fn deadline(&self, contract: Option<&Contract>, measure: Measure, issued_at: Timestamp) -> Timestamp {
+        let word =
+            contract.map_or(Diligence::WithoutDelay, |c| if measure == Measure::Erase { c.erase } else { c.stop });
+        let period = match word {
+            Diligence::Immediately => self.immediately,
+            Diligence::Promptly => self.promptly,
+            Diligence::WithoutDelay => self.without_delay,
+        };
+        issued_at.checked_add(period).unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// The instruction that takes the place of one whose endpoint changed.
+pub fn replacement_id(old: InstructionId, endpoint: Uuid) -> InstructionId {
+    InstructionId(Uuid::new_v5(&old.0, endpoint.as_bytes()))
+}
+
+/// The change by which one recipient was told later than the others.
+pub fn late_change(change: ChangeId, recipient: RecipientId) -> ChangeId {
+    ChangeId(Uuid::new_v5(&change.0, [b"late".as_slice(), recipient.0.as_bytes()].concat().as_slice()))
 }
 
 /// The instruction of a change to a recipient: always the same id, so that it cannot be issued twice.
@@ -117,69 +258,5 @@ pub fn is_for(body: &[u8], recipient: RecipientId) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn candidate(n: u128, kind: RecipientKind, in_force: bool) -> Candidate {
-        Candidate {
-            recipient: RecipientId(Uuid::from_u128(n)),
-            kind,
-            in_force,
-            endpoint: Uuid::from_u128(100 + n),
-            sealing_key: [n as u8; 32],
-        }
-    }
-
-    #[test]
-    fn everybody_in_force_who_may_know_a_person_is_told() {
-        let all: Vec<_> =
-            RecipientKind::ALL.iter().zip((1..=6u128).rev()).map(|(kind, n)| candidate(n, *kind, true)).collect();
-        let kinds: Vec<_> = told(&all).iter().map(|c| c.kind).collect();
-        assert_eq!(
-            kinds,
-            [
-                RecipientKind::CertifiedOperator,
-                RecipientKind::Hospital,
-                RecipientKind::SubContractor,
-                RecipientKind::Contractor
-            ]
-        );
-        assert!(told(&[candidate(1, RecipientKind::Contractor, false)]).is_empty());
-        assert!(told(&[]).is_empty());
-    }
-
-    #[test]
-    fn ids_are_stable_per_recipient_and_tell_nothing_across() {
-        let (change, entry) = (ChangeId(Uuid::from_u128(1)), EntryId(Uuid::from_u128(2)));
-        let (a, b) = (RecipientId(Uuid::from_u128(3)), RecipientId(Uuid::from_u128(4)));
-        assert_eq!(instruction_id(change, a), instruction_id(change, a));
-        assert_ne!(instruction_id(change, a), instruction_id(change, b));
-        assert_ne!(entry_as_known_to(entry, a), entry_as_known_to(entry, b));
-        assert_ne!(entry_as_known_to(entry, a), entry.0);
-    }
-
-    #[test]
-    fn a_body_says_whom_it_is_for_and_nothing_internal() {
-        let words = Words {
-            id: InstructionId(Uuid::from_u128(1)),
-            recipient: RecipientId(Uuid::from_u128(2)),
-            epoch: 1,
-            position: 7,
-            entry: EntryId(Uuid::from_u128(0xeeee)),
-            entry_version: 3,
-            measure: Measure::Stop,
-            scope: Scope::Anonymised,
-            person: Sealed(vec![1, 2, 3]),
-            sealed_to: Code::of("0011223344556677"),
-            at: "2026-11-22T00:00:00Z".parse().unwrap(),
-            deadline: "2026-11-29T00:00:00Z".parse().unwrap(),
-        };
-        let bytes = body(words.clone()).unwrap();
-        assert!(is_for(&bytes, words.recipient));
-        assert!(!is_for(&bytes, RecipientId(Uuid::from_u128(3))));
-        assert!(!is_for(b"{}", words.recipient));
-        let text = String::from_utf8(bytes).unwrap();
-        assert!(!text.contains(&words.entry.to_string()) && !text.contains("traceparent"), "{text}");
-        assert_eq!(body(Words { person: Sealed(vec![0; BODY_MAX]), ..words }), None);
-    }
-}
+#[path = "propagation_tests.rs"]
+mod tests;

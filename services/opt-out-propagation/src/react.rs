@@ -68,7 +68,19 @@ impl Hears for React {
                 self.feed(m.entry.0, heard, input).await
             }
             Message::InstructionSettled(m) => {
-                let input = entry::Input::InstructionSettled { instruction: m.instruction, at };
+                let round = m.round.unwrap_or(0);
+                let input =
+                    entry::Input::InstructionSettled { instruction: m.instruction, outcome: m.outcome, round, at };
+                self.feed(m.entry.0, heard, input).await
+            }
+            Message::InstructionReported(m) => {
+                // The first report that waits leaves the instruction as open as it is.
+                let Some(round) = m.round else { return Ok(Reaction::Ignored) };
+                let input = entry::Input::InstructionReopened { instruction: m.instruction, round, at };
+                self.feed(m.entry.0, heard, input).await
+            }
+            Message::InstructionReplaced(m) => {
+                let input = entry::Input::InstructionReplaced { old: m.instruction, by: m.by, at };
                 self.feed(m.entry.0, heard, input).await
             }
             _ => Ok(Reaction::Ignored),

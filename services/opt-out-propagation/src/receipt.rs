@@ -1,11 +1,7 @@
 //! 報告の検証: what a signed report has to be before it may move an instruction. Pure.
 
-use contracts::{
-    Code, Digest, RecipientId,
-    recipient::{Report, SignedReport},
-};
-use ed25519_dalek::VerifyingKey;
-use recipient_kit::{ReportError, report};
+use contracts::{Code, Digest, Measure, RecipientId, recipient::Report};
+use recipient_kit::{ReportError, ReportKey, report};
 
 /// Why a report was refused. Nothing moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +14,8 @@ pub enum Refused {
     UnknownInstruction,
     /// About other bytes than were issued: altered on the way, or replayed about another instruction.
     WrongDigest,
+    /// States an erasure and does not show it: kept, and the instruction stays open.
+    ErasureIncomplete,
 }
 
 impl Refused {
@@ -28,6 +26,7 @@ impl Refused {
             Self::NotYours => Code::of("not-yours"),
             Self::UnknownInstruction => Code::of("unknown-instruction"),
             Self::WrongDigest => Code::of("wrong-digest"),
+            Self::ErasureIncomplete => Code::of("erasure-incomplete"),
         }
     }
 }
@@ -39,13 +38,15 @@ pub struct Issued {
     pub recipient: RecipientId,
     /// SHA-256 of the bytes.
     pub digest: Digest,
+    /// 停止 or 消去.
+    pub measure: Measure,
 }
 
 /// Verifies the signature with the keys of the recipient whose credentials brought it, and that it speaks for itself.
 ///
 /// # Errors
 /// See [`Refused`].
-pub fn authentic(signed: &SignedReport, recipient: RecipientId, keys: &[VerifyingKey]) -> Result<Report, Refused> {
+pub fn authentic(signed: &[u8], recipient: RecipientId, keys: &[ReportKey]) -> Result<Report, Refused> {
     let report = report::verify(signed, keys).map_err(Refused::Signature)?;
     if report.recipient == recipient { Ok(report) } else { Err(Refused::NotYours) }
 }
@@ -62,17 +63,21 @@ pub fn fits(report: &Report, issued: Option<Issued>) -> Result<(), Refused> {
     if issued.digest != report.digest {
         return Err(Refused::WrongDigest);
     }
-    Ok(())
+    if report::is_complete(report, issued.measure) { Ok(()) } else { Err(Refused::ErasureIncomplete) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use contracts::{InstructionId, Uuid, recipient::ReportStage};
-    use ed25519_dalek::SigningKey;
+    use contracts::{
+        InstructionId, ReportOutcome, Uuid,
+        recipient::{ReportStage, SignedReport},
+    };
+    use recipient_kit::ReportSigner;
 
     const ME: RecipientId = RecipientId(Uuid::from_u128(1));
     const OTHER: RecipientId = RecipientId(Uuid::from_u128(2));
+    const ISSUED: Issued = Issued { recipient: ME, digest: Digest([4; 32]), measure: Measure::Stop };
 
     fn report_of(recipient: RecipientId) -> Report {
         Report {
@@ -80,32 +85,44 @@ mod tests {
             recipient,
             digest: Digest([4; 32]),
             stage: ReportStage::Received,
-            at: "2026-11-22T00:00:00Z".parse().unwrap(),
+            time: "2026-11-22T00:00:00Z".parse().unwrap(),
             book_entry: None,
+            erasures: vec![],
         }
+    }
+    fn bytes(signed: &SignedReport) -> Vec<u8> {
+        signed.as_str().as_bytes().to_vec()
     }
 
     #[test]
     fn given_a_good_report_when_held_against_the_ledger_then_it_fits() {
-        let key = SigningKey::from_bytes(&[1; 32]);
-        let signed = report::sign(&report_of(ME), &[&key]);
-        let report = authentic(&signed, ME, &[key.verifying_key()]).unwrap();
-        assert_eq!(fits(&report, Some(Issued { recipient: ME, digest: Digest([4; 32]) })), Ok(()));
+        for key in [ReportSigner::ed25519(&[1; 32]), ReportSigner::p256(&[1; 32]).unwrap()] {
+            let signed = report::sign(&report_of(ME), &key);
+            let report = authentic(&bytes(&signed), ME, &[key.public()]).unwrap();
+            assert_eq!(fits(&report, Some(ISSUED)), Ok(()));
+        }
     }
 
     #[test]
     fn given_anything_else_then_it_is_refused_and_says_why() {
-        let (key, stranger) = (SigningKey::from_bytes(&[1; 32]), SigningKey::from_bytes(&[2; 32]));
-        let keys = [key.verifying_key()];
-        let refused = |signed: &SignedReport| authentic(signed, ME, &keys).unwrap_err().code().to_string();
-        assert_eq!(refused(&report::sign(&report_of(ME), &[&stranger])), "unknown-key");
-        assert_eq!(refused(&report::sign(&report_of(OTHER), &[&key])), "not-yours");
-        let mut altered = report::sign(&report_of(ME), &[&key]);
-        altered.payload.0[20] ^= 1;
+        let (key, stranger) = (ReportSigner::ed25519(&[1; 32]), ReportSigner::ed25519(&[2; 32]));
+        let keys = [key.public()];
+        let refused = |signed: &[u8]| authentic(signed, ME, &keys).unwrap_err().code().to_string();
+        assert_eq!(refused(&bytes(&report::sign(&report_of(ME), &stranger))), "unknown-key");
+        assert_eq!(refused(&bytes(&report::sign(&report_of(OTHER), &key))), "not-yours");
+        assert_eq!(refused(b"{}"), "malformed");
+        let mut altered = bytes(&report::sign(&report_of(ME), &key));
+        let last = altered.len() - 5;
+        altered[last] = if altered[last] == b'A' { b'B' } else { b'A' };
         assert_eq!(refused(&altered), "bad-signature");
         let report = report_of(ME);
         assert_eq!(fits(&report, None), Err(Refused::UnknownInstruction));
-        assert_eq!(fits(&report, Some(Issued { recipient: OTHER, digest: Digest([4; 32]) })), Err(Refused::NotYours));
-        assert_eq!(fits(&report, Some(Issued { recipient: ME, digest: Digest([5; 32]) })), Err(Refused::WrongDigest));
+        assert_eq!(fits(&report, Some(Issued { recipient: OTHER, ..ISSUED })), Err(Refused::NotYours));
+        assert_eq!(fits(&report, Some(Issued { digest: Digest([5; 32]), ..ISSUED })), Err(Refused::WrongDigest));
+        let stage = ReportStage::Reported { outcome: ReportOutcome::Applied, ground: None };
+        let erased = Report { stage, ..report };
+        assert_eq!(fits(&erased, Some(ISSUED)), Ok(()));
+        let issued = Issued { measure: Measure::Erase, ..ISSUED };
+        assert_eq!(fits(&erased, Some(issued)), Err(Refused::ErasureIncomplete), "no date, no items, no book entry");
     }
 }

@@ -13,7 +13,7 @@ use crate::{
 use chassis::{Bus, Cause, DbError, HandleError, Home, Outcome, telemetry};
 use contracts::{
     Code, Digest, RecipientId, Timestamp, Uuid,
-    recipient::{Report, ReportAnswer, ReportStage},
+    recipient::{Report, ReportAnswer},
 };
 use futures::StreamExt;
 use jiff_sqlx::ToSqlx;
@@ -72,7 +72,7 @@ impl Reports {
 
     /// The trace in which the instruction that a report speaks of was issued; whether the report is believed comes later.
     async fn trace_of(&self, bytes: &[u8]) -> Option<String> {
-        let report: Report = serde_json::from_slice(&report::parse(bytes).ok()?.payload.0).ok()?;
+        let report = report::unverified(bytes)?;
         let issued = "select convert_from(body, 'UTF8')::json ->> 'traceparent' from outbox where machine = $1 order by seq limit 1";
         sqlx::query_scalar(issued)
             .bind(report.instruction.0)
@@ -85,51 +85,45 @@ impl Reports {
 
     async fn try_take(&self, bytes: &[u8], brought: Brought<'_>) -> Result<ReportAnswer, HandleError> {
         let pool = self.bus.db().pool();
-        let signed = report::parse(bytes);
-        let from: Option<Found> = match (&brought, &signed) {
+        let claimed = report::claimed_key(bytes);
+        let from: Option<Found> = match (&brought, &claimed) {
             (Brought::ByAccount(account), _) => recipients::find(pool, By::Account(account)).await?,
-            (Brought::BySignature, Ok(signed)) => {
-                let mut found = None;
-                for key in report::claimed_keys(signed) {
-                    found = recipients::find(pool, By::Key(key)).await?;
-                    if found.is_some() {
-                        break;
-                    }
-                }
-                found
-            }
+            (Brought::BySignature, Ok(key)) => recipients::find(pool, By::Key(key)).await?,
             (Brought::BySignature, Err(_)) => None,
         };
         let Some(from) = from else {
             // Nobody we know: an answer, and no fact about anybody.
             telemetry::count("madoguchi.reports", "stranger");
-            let reason = signed.err().map_or(Code::of("unknown-key"), |e| e.code());
+            let reason = claimed.err().map_or(Code::of("unknown-key"), |e| e.code());
             return Ok(ReportAnswer::Refused { reason });
         };
-        let checked = match signed {
-            Err(error) => Err(error.code()),
-            Ok(signed) => match receipt::authentic(&signed, from.recipient, &from.keys) {
-                Err(refused) => Err(refused.code()),
-                Ok(report) => {
-                    let issued = self.issued(&report).await?;
-                    receipt::fits(&report, issued).map(|()| report).map_err(receipt::Refused::code)
-                }
-            },
+        let report = match receipt::authentic(bytes, from.recipient, &from.keys) {
+            Ok(report) => report,
+            Err(refused) => return self.refuse(bytes, from.recipient, refused.code()).await,
         };
-        match checked {
-            Ok(report) => self.accept(bytes, report).await,
-            Err(reason) => self.refuse(bytes, from.recipient, reason).await,
+        let issued = self.issued(&report).await?;
+        match receipt::fits(&report, issued) {
+            Ok(()) => self.accept(bytes, report).await,
+            Err(refused) => {
+                if refused == receipt::Refused::ErasureIncomplete {
+                    // It says something, if not enough: kept, and the instruction stays open.
+                    self.keep(cause(&report, bytes), &report, bytes, self.bus.clock().now()).await?;
+                }
+                self.refuse(bytes, from.recipient, refused.code()).await
+            }
         }
     }
 
     async fn issued(&self, report: &Report) -> Result<Option<Issued>, DbError> {
-        let row: Option<(Uuid, Vec<u8>)> =
-            sqlx::query_as("select recipient, digest from delivery where instruction = $1")
+        let row: Option<(Uuid, Vec<u8>, Vec<u8>)> =
+            sqlx::query_as("select recipient, digest, body from delivery where instruction = $1")
                 .bind(report.instruction.0)
                 .fetch_optional(self.bus.db().pool())
                 .await?;
-        Ok(row.and_then(|(recipient, digest)| {
-            Some(Issued { recipient: RecipientId(recipient), digest: Digest(digest.try_into().ok()?) })
+        Ok(row.and_then(|(recipient, digest, body)| {
+            // The bytes are ours: they always can be read.
+            let measure = recipient_kit::apply::parse(&body).ok()?.data.measure;
+            Some(Issued { recipient: RecipientId(recipient), digest: Digest(digest.try_into().ok()?), measure })
         }))
     }
 
@@ -153,7 +147,7 @@ impl Reports {
     /// The raw bytes, before anything moves: evidence that can be shown to others.
     async fn keep(&self, cause: Uuid, report: &Report, bytes: &[u8], at: Timestamp) -> Result<(), DbError> {
         let (recipient, instruction, body) = (report.recipient.0, report.instruction.0, bytes.to_vec());
-        let stage = stage_word(&report.stage);
+        let stage = report.stage.word();
         self.bus
             .db()
             .write(move |tx| {
@@ -237,20 +231,13 @@ impl Reports {
     }
 }
 
-fn stage_word(stage: &ReportStage) -> &'static str {
-    match stage {
-        ReportStage::Received => "received",
-        ReportStage::Reported { outcome, .. } => outcome.as_str(),
-    }
-}
-
 /// The same report, the same cause, for ever.
 fn cause(report: &Report, bytes: &[u8]) -> Uuid {
     let hash = Sha256::new()
         .chain_update(b"madoguchi report v1")
         .chain_update(report.recipient.0)
         .chain_update(report.instruction.0)
-        .chain_update(stage_word(&report.stage))
+        .chain_update(report.stage.word())
         .chain_update(b"\0")
         .chain_update(bytes)
         .finalize();

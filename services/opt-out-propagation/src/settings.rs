@@ -1,6 +1,7 @@
 //! `[optout]` of the configuration.
 
-use crate::delivery::Pace;
+use crate::{delivery::Pace, propagation::Periods};
+use jiff::SignedDuration;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -10,8 +11,14 @@ use std::time::Duration;
 pub struct Settings {
     /// Where the partner API listens.
     pub partner_listen: String,
-    /// Days until a recipient's final report is due.
+    /// 遅滞なく: days until a recipient's final report is due, unless its contract says another word.
     pub report_days: u32,
+    /// 速やかに, in days.
+    pub promptly_days: u32,
+    /// 直ちに, in hours.
+    pub immediately_hours: u32,
+    /// Of a hundred reports that close by themselves, how many a person confirms.
+    pub sample_percent: u32,
     /// Seconds without 受領 until an instruction is said again; doubles, at most six hours.
     pub remind_seconds: u32,
     /// Whether webhooks may go to private addresses and by plain http (demo, tests).
@@ -24,6 +31,12 @@ pub struct Settings {
     pub retry_cap_ms: u64,
     /// How long an endpoint is leased, in milliseconds; a delivering process that died is replaced after it.
     pub lease_ms: u64,
+    /// Versions of the gate's key rules, a JSON file; empty: the built-in ones.
+    pub gate_rules_file: String,
+    /// Hours until a snapshot of the gate expires.
+    pub gate_snapshot_hours: u32,
+    /// The largest file that the gate takes over HTTP, in bytes.
+    pub gate_file_bytes: u64,
     /// How often loops look without being woken, in milliseconds.
     pub poll_ms: u64,
 }
@@ -53,14 +66,28 @@ impl Settings {
     pub const fn poll(&self) -> Duration {
         Duration::from_millis(self.poll_ms)
     }
+    /// What the statute's words are in time.
+    pub fn periods(&self) -> Periods {
+        let hours = |n: u32| SignedDuration::from_hours(n.into());
+        Periods {
+            immediately: hours(self.immediately_hours),
+            promptly: hours(24 * self.promptly_days),
+            without_delay: hours(24 * self.report_days),
+        }
+    }
     /// Limits that the parts rely on.
     pub fn check(&self) -> anyhow::Result<()> {
         anyhow::ensure!((1..=365).contains(&self.report_days), "`optout.report_days`: 1 to 365");
+        anyhow::ensure!((1..=365).contains(&self.promptly_days), "`optout.promptly_days`: 1 to 365");
+        anyhow::ensure!((1..=8760).contains(&self.immediately_hours), "`optout.immediately_hours`: 1 to 8760");
+        anyhow::ensure!(self.sample_percent <= 100, "`optout.sample_percent`: 0 to 100");
         anyhow::ensure!((1..=21_600).contains(&self.remind_seconds), "`optout.remind_seconds`: 1 to 21600");
         anyhow::ensure!((100..=60_000).contains(&self.send_ms), "`optout.send_ms`: 100 to 60000");
         anyhow::ensure!(self.lease_ms >= 400, "`optout.lease_ms`: at least 400");
         anyhow::ensure!(self.retry_base_ms >= 10, "`optout.retry_base_ms`: at least 10");
         anyhow::ensure!(self.poll_ms >= 10, "`optout.poll_ms`: at least 10");
+        anyhow::ensure!((1..=168).contains(&self.gate_snapshot_hours), "`optout.gate_snapshot_hours`: 1 to 168");
+        anyhow::ensure!(self.gate_file_bytes >= 1024, "`optout.gate_file_bytes`: at least 1024");
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     cause::Heard,
+    checkpoint,
     clock::Clock,
     consumer,
     db::Db,
@@ -15,7 +16,12 @@ use async_trait::async_trait;
 use contracts::{Service, request::Request};
 use futures::StreamExt;
 use serde::de::DeserializeOwned;
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tokio::sync::{Notify, Semaphore, watch};
 
 /// How long an asker waits for a reply.
@@ -78,6 +84,8 @@ pub struct Bus {
     settings: BusSettings,
     stop: Stop,
     relay_wake: Arc<Notify>,
+    key_folder: OnceLock<PathBuf>,
+    log_key: OnceLock<evidence::Signer>,
     /// Subjects to be answered that the server does not know of yet.
     unsubscribed: watch::Sender<usize>,
 }
@@ -94,7 +102,19 @@ impl Bus {
         stop: Stop,
     ) -> Arc<Self> {
         let unsubscribed = watch::Sender::new(0);
-        Arc::new(Self { service, db, nats, clock, epoch, settings, stop, relay_wake: Arc::default(), unsubscribed })
+        Arc::new(Self {
+            service,
+            db,
+            nats,
+            clock,
+            epoch,
+            settings,
+            stop,
+            relay_wake: Arc::default(),
+            key_folder: OnceLock::new(),
+            log_key: OnceLock::new(),
+            unsubscribed,
+        })
     }
     /// Whose it is.
     pub fn service(&self) -> Service {
@@ -123,6 +143,14 @@ impl Bus {
     /// Ends when the process is stopping.
     pub fn stopping(&self) -> Stop {
         self.stop.clone()
+    }
+    /// Where the key is that signs checkpoints of the log, made when the service runs. The first one counts.
+    pub fn keep_log_key_in(&self, folder: PathBuf) {
+        let _ = self.key_folder.set(folder);
+    }
+    /// The key that signs checkpoints of the log, where there is one.
+    pub fn log_key(&self) -> Option<&evidence::Signer> {
+        self.log_key.get()
     }
     /// Wakes the relay after a commit.
     pub fn relay_wake(&self) -> Arc<Notify> {
@@ -232,6 +260,9 @@ impl Bus {
         consumer::start(self, hears.clone());
         worker::start(self, hears);
         relay::start(self).await?;
+        if let Some(folder) = self.key_folder.get() {
+            let _ = self.log_key.set(checkpoint::key(folder, self.service, self.epoch)?);
+        }
         sealer::start(self);
         for home in homes {
             worker::start_wakes(self, home);

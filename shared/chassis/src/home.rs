@@ -11,7 +11,7 @@ use crate::{
     db::{Db, DbError},
     machine::{Machine, Verdict},
     outcome::Outcome,
-    statement::{Lock, Statements, Written},
+    statement::{Lock, Many, Statements, Written},
     telemetry,
 };
 use async_trait::async_trait;
@@ -308,6 +308,40 @@ pub async fn birth<M: Machine>(
     let (after, written) = write_down::<M>(id, 0, M::State::default(), &events, cause, at, trace);
     Statements::of(M::KIND).write(tx, id, &Cause::Clock, &written, 0).await?;
     Ok(after)
+}
+
+/// One machine to be born in a batch.
+#[derive(Debug)]
+pub struct Newborn<M: Machine> {
+    /// The machine.
+    pub id: Uuid,
+    /// What happened to it, from nothing on; at least one.
+    pub events: Vec<M::Event>,
+    /// Why.
+    pub cause: Uuid,
+    /// The trace in which it happened.
+    pub trace: Option<TraceParent>,
+}
+
+/// [`birth`] of many at once, in one round trip to the database. They must be new: one that exists already is an error, and
+/// the caller's transaction ends with it.
+///
+/// # Errors
+/// The database did not do it.
+pub async fn birth_many<M: Machine>(
+    tx: &mut PgConnection,
+    newborn: Vec<Newborn<M>>,
+    at: Timestamp,
+) -> Result<(), DbError> {
+    if newborn.is_empty() {
+        return Ok(());
+    }
+    let mut many = Many::default();
+    for one in newborn {
+        let (_, written) = write_down::<M>(one.id, 0, M::State::default(), &one.events, one.cause, at, one.trace);
+        many.add(one.id, written);
+    }
+    Statements::write_many(tx, M::KIND, many, at).await
 }
 
 /// Events to rows: state, history, leaves and outbox, as they will stand in the database.

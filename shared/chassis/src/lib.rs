@@ -3,6 +3,7 @@
 
 pub mod bus;
 pub mod cause;
+pub mod checkpoint;
 pub mod clock;
 pub mod config;
 mod consumer;

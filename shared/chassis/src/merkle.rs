@@ -1,19 +1,7 @@
 //! The arithmetic of the log (RFC 9162, section 2.1): appending needs the roots of the perfect subtrees only. Pure.
 
-use sha2::{Digest, Sha256};
-
-/// A node of the tree.
-pub type Hash = [u8; 32];
-
-/// The hash of a leaf.
-pub fn leaf(data: &[u8]) -> Hash {
-    Sha256::new().chain_update([0]).chain_update(data).finalize().into()
-}
-
-/// The hash of an inner node.
-pub fn node(left: &Hash, right: &Hash) -> Hash {
-    Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
-}
+use evidence::tree;
+pub use evidence::tree::{Hash, leaf, node};
 
 /// A tree as its size and the roots of its perfect subtrees, largest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,7 +30,7 @@ impl Tree {
     pub fn root(&self) -> Hash {
         let mut peaks = self.peaks.iter().rev();
         match peaks.next() {
-            None => Sha256::digest([]).into(),
+            None => tree::empty(),
             Some(last) => peaks.fold(*last, |right, left| node(left, &right)),
         }
     }
@@ -55,7 +43,7 @@ mod tests {
     /// RFC 9162 2.1.1 word for word: split at the largest power of two below n.
     fn mth(leaves: &[Vec<u8>]) -> Hash {
         match leaves.len() {
-            0 => Sha256::digest([]).into(),
+            0 => tree::empty(),
             1 => leaf(&leaves[0]),
             n => {
                 let k = (n / 2 + n % 2).next_power_of_two();

@@ -157,6 +157,7 @@ impl Runtime {
         let client = self.nats(service.token()).await?;
         let settings: BusSettings = self.section("bus")?;
         let bus = Bus::new(service, db, client, self.clock(), epoch, settings, self.stopping());
+        bus.keep_log_key_in(self.keys_dir().to_owned());
         let looked_at = bus.clone();
         self.health.add(format!("{}: durable", service.token()), move || {
             let bus = looked_at.clone();

@@ -93,6 +93,7 @@ async fn rights(db: &mut PgConnection, name: &str, bus: bool) -> Result<(), Sche
              grant usage on all sequences in schema {name} to {name};
              revoke update on history from {name};
              revoke update, delete on tombstone_copy from {name};
+             revoke update, delete on checkpoint from {name};
              revoke insert, update, delete on _sqlx_migrations from {name}"
         )
     } else {

@@ -2,6 +2,7 @@
 
 use crate::{
     bus::Bus,
+    checkpoint,
     merkle::{self, Hash, Tree},
 };
 use sqlx::{Connection, PgConnection};
@@ -23,7 +24,14 @@ pub(crate) fn start(bus: &Arc<Bus>) {
                 connection = this.db().own_connection().await.ok();
             }
             if let Some(db) = connection.as_mut() {
-                match seal(db).await {
+                let sealed = async {
+                    let sealed = seal(db).await?;
+                    if let Some(key) = this.log_key() {
+                        checkpoint::sign(db, key, this.epoch(), last).await?;
+                    }
+                    Ok::<_, sqlx::Error>(sealed)
+                };
+                match sealed.await {
                     Ok(n) if n == BATCH && !last => continue,
                     Ok(_) => {}
                     Err(error) => {

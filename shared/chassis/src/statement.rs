@@ -113,7 +113,100 @@ impl Written {
     }
 }
 
+/// What [`Statements::write_many`] writes, column by column.
+#[derive(Debug, Default)]
+pub struct Many {
+    machines: Vec<Uuid>,
+    versions: Vec<i64>,
+    states: Vec<String>,
+    wakes: Vec<Option<jiff_sqlx::Timestamp>>,
+    of: Vec<Uuid>,
+    facts: Vec<i64>,
+    causes: Vec<Uuid>,
+    events: Vec<String>,
+    salts: Vec<Vec<u8>>,
+    leaves: Vec<Vec<u8>>,
+    ids: Vec<Uuid>,
+    speakers: Vec<Uuid>,
+    seqs: Vec<i64>,
+    subjects: Vec<String>,
+    bodies: Vec<Vec<u8>>,
+    hearers: Vec<String>,
+}
+
+impl Many {
+    /// Adds one new machine.
+    pub fn add(&mut self, machine: Uuid, w: Written) {
+        self.machines.push(machine);
+        self.versions.push(w.version);
+        self.states.push(w.state_json.to_string());
+        self.wakes.push(w.wake.map(|at| at.to_sqlx()));
+        let cause = w.why.unwrap_or(machine);
+        for (version, event) in (1..).zip(w.events) {
+            self.of.push(machine);
+            self.facts.push(version);
+            self.causes.push(cause);
+            self.events.push(event);
+        }
+        self.salts.extend(w.salts);
+        self.leaves.extend(w.leaves);
+        self.speakers.extend(w.ids.iter().map(|_| machine));
+        self.ids.extend(w.ids);
+        self.seqs.extend(w.seqs);
+        self.subjects.extend(w.subjects);
+        self.bodies.extend(w.bodies);
+        self.hearers.extend(w.hearers);
+    }
+}
+
 impl Statements {
+    /// Writes new machines of one kind, all in one statement. `kind` is a constant of a `Machine`, never input.
+    ///
+    /// # Errors
+    /// The database did not do it; also when one of them exists already.
+    pub async fn write_many(
+        tx: &mut PgConnection,
+        kind: &'static str,
+        many: Many,
+        at: Timestamp,
+    ) -> Result<(), DbError> {
+        let sql = format!(
+            "with fact as (
+               insert into history (machine, version, at, cause, event, salt)
+               select m, v, $1, c, e::json, s from unnest($2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::bytea[]) t (m, v, c, e, s)),
+             leaf as (
+               insert into leaf (machine, version, hash)
+               select m, v, h from unnest($2::uuid[], $3::bigint[], $7::bytea[]) with ordinality t (m, v, h, n) order by n),
+             said as (
+               insert into outbox (id, machine, seq, subject, body, hearers, unheard)
+               select i, m, q, s, b, string_to_array(h, ','), string_to_array(h, ',')
+                 from unnest($8::uuid[], $9::uuid[], $10::bigint[], $11::text[], $12::bytea[], $13::text[]) t (i, m, q, s, b, h))
+             insert into {kind} (id, version, state, wake_at)
+             select m, v, s::jsonb, w from unnest($14::uuid[], $15::bigint[], $16::text[], $17::timestamptz[]) t (m, v, s, w)"
+        );
+        sqlx::query(AssertSqlSafe(sql))
+            .bind(at.to_sqlx())
+            .bind(&many.of)
+            .bind(&many.facts)
+            .bind(&many.causes)
+            .bind(&many.events)
+            .bind(&many.salts)
+            .bind(&many.leaves)
+            .bind(&many.ids)
+            .bind(&many.speakers)
+            .bind(&many.seqs)
+            .bind(&many.subjects)
+            .bind(&many.bodies)
+            .bind(&many.hearers)
+            .bind(&many.machines)
+            .bind(&many.versions)
+            .bind(&many.states)
+            .bind(&many.wakes)
+            .execute(tx)
+            .await?;
+        Ok(())
+    }
+
     /// For one table. `kind` is a constant of a `Machine`, never input.
     pub fn of(kind: &'static str) -> Self {
         let lock = format!(

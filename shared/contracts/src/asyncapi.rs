@@ -4,7 +4,7 @@
 use crate::{
     Envelope, FLOW,
     flow::Family,
-    recipient::{Instruction, ReportAnswer, SignedReport},
+    recipient::{Instruction, REPORT_CONTENT_TYPE, ReportAnswer, ReportClaims, SignedReport},
     request::REQUESTS,
 };
 use schemars::{SchemaGenerator, generate::SchemaSettings};
@@ -85,7 +85,9 @@ fn recipients(
         messages.insert(name.into(), json!({ "name": name, "contentType": content, "payload": payload }));
     };
     message("Instruction", json!(schemas.subschema_for::<Instruction>()), crate::envelope::CONTENT_TYPE);
-    message("SignedReport", json!(schemas.subschema_for::<SignedReport>()), "application/json");
+    message("SignedReport", json!(schemas.subschema_for::<SignedReport>()), REPORT_CONTENT_TYPE);
+    // What the signature is around.
+    schemas.subschema_for::<ReportClaims>();
     message("ReportAnswer", json!(schemas.subschema_for::<ReportAnswer>()), "application/json");
     let refer = |name: &str| json!({ name: { "$ref": format!("#/components/messages/{name}") } });
     channels.insert(

@@ -210,6 +210,8 @@ flow! {
     InstructionIssued:    Fact    OptOut       "instruction-issued"     v 1, OptOut => [Console];
     InstructionReceived:  Fact    OptOut       "instruction-received"   v 1, OptOut => [Console];
     InstructionSettled:   Fact    OptOut       "instruction-settled"    v 1, OptOut => [OptOut, Intake, Console];
+    InstructionReported:  Fact    OptOut       "instruction-reported"   v 1, OptOut => [OptOut, Console];
+    InstructionReplaced:  Fact    OptOut       "instruction-replaced"   v 1, OptOut => [OptOut, Console];
     InstructionOverdue:   Fact    OptOut       "instruction-overdue"    v 1, OptOut => [Console];
     ReportRefused:        Fact    OptOut       "report-refused"         v 1, OptOut => [Console];
     StopConfirmed:        Fact    OptOut       "stop-confirmed"         v 1, OptOut => [Intake, Console];

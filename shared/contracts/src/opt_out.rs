@@ -133,6 +133,50 @@ pub struct InstructionSettled {
     pub outcome: ReportOutcome,
     /// When, by our clock.
     pub at: Timestamp,
+    /// How often it was open again since an amended report; absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round: Option<u32>,
+}
+
+/// 報告: a verified report that does not close by itself: a member of staff has to deal with it. Also an amended one, after
+/// the instruction was settled: then it is open again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InstructionReported {
+    /// The case.
+    pub case: CaseId,
+    /// The entry.
+    pub entry: EntryId,
+    /// The instruction.
+    pub instruction: InstructionId,
+    /// Who.
+    pub recipient: RecipientId,
+    /// What the report says.
+    pub outcome: ReportOutcome,
+    /// Its ground, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ground: Option<Code>,
+    /// How often it was open again since an amended report; absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round: Option<u32>,
+    /// When, by our clock.
+    pub at: Timestamp,
+}
+
+/// 差替え: an instruction whose endpoint changed before it was settled is cancelled; another takes its place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InstructionReplaced {
+    /// The case.
+    pub case: CaseId,
+    /// The entry.
+    pub entry: EntryId,
+    /// The cancelled one.
+    pub instruction: InstructionId,
+    /// Who.
+    pub recipient: RecipientId,
+    /// The one that takes its place.
+    pub by: InstructionId,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// The report is late: the deadline passed without one.
@@ -187,4 +231,20 @@ pub struct StopConfirmed {
     pub recipients: u32,
     /// When.
     pub at: Timestamp,
+    /// 三つの回答: stopped, erased, not reachable and why; who they are is on the case's page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<StopAnswer>,
+}
+
+/// The three-part answer to the person, as numbers: from where it is stopped, where it is erased, and what could not be
+/// reached.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StopAnswer {
+    /// Recipients that stopped, or hold nothing.
+    pub stopped: u32,
+    /// Recipients that erased.
+    pub erased: u32,
+    /// What could not be done, by outcome.
+    #[schemars(length(max = 10))]
+    pub unreachable: Vec<(ReportOutcome, u32)>,
 }

@@ -1,18 +1,21 @@
 //! What recipients (通知先) get and send back: a family of its own, without internal ids and without trace context.
 //!
 //! An instruction is one CloudEvents 1.0 document, the same bytes by every transport, so that one digest, one signature
-//! and one report work on NATS, by webhook and in a file. A report is a DSSE envelope (dsse v1) signed with the
-//! recipient's Ed25519 key over the digest of the bytes that it received.
+//! and one report work on NATS, by webhook and in a file. A report is a compact JWS (RFC 7515; EdDSA or ES256) by the
+//! recipient's key over the digest of the bytes that it received.
 
 use crate::{Code, Digest, InstructionId, Measure, RecipientId, ReportOutcome, Scope, Sealed};
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The CloudEvents type of an instruction.
 pub const INSTRUCTION_TYPE: &str = "jp.madoguchi.recipient.instruction.v1";
-/// The DSSE payload type of a report.
-pub const REPORT_PAYLOAD_TYPE: &str = "application/vnd.madoguchi.report.v1+json";
+/// The `typ` in the protected header of a report's JWS.
+pub const REPORT_TYP: &str = "madoguchi-report-v1+jws";
+/// The media type of a report that is sent by HTTP (RFC 7515 section 9.2.1).
+pub const REPORT_CONTENT_TYPE: &str = "application/jose";
 /// The largest instruction and the largest report, in bytes.
 pub const BODY_MAX: usize = 64 * 1024;
 
@@ -84,9 +87,9 @@ pub struct InstructionData {
     pub sealed_to: Code,
 }
 
-/// 報告: what a recipient states about one instruction; the payload of the DSSE envelope.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// 報告: what a recipient states about one instruction; the payload of the JWS.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "ReportClaims", into = "ReportClaims")]
 pub struct Report {
     /// The instruction.
     pub instruction: InstructionId,
@@ -97,58 +100,196 @@ pub struct Report {
     /// How far.
     pub stage: ReportStage,
     /// By the recipient's clock.
-    pub at: Timestamp,
-    /// The recipient's own book entry for an erasure (帳簿), where there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Timestamp,
+    /// The recipient's own book entry for an erasure (帳簿; Rules art. 46), where there is one.
     pub book_entry: Option<Code>,
+    /// 消去の記録: what was erased, system by system.
+    pub erasures: Vec<Erasure>,
 }
 
 /// How far a recipient is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "stage", rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReportStage {
     /// 受領: I have the instruction and can read it.
     Received,
+    /// 措置: I have begun to act on it; the outcome follows.
+    Acted,
     /// 報告: this is what I did.
     Reported {
         /// What became of it.
         outcome: ReportOutcome,
-        /// The ground of an exemption, as a code.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        /// The ground of an exemption, or why something is not reachable, as a code.
         ground: Option<Code>,
     },
 }
 
-/// A DSSE v1 envelope around a report.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SignedReport {
-    /// Always `application/vnd.madoguchi.report.v1+json`.
-    pub payload_type: ReportPayloadType,
-    /// The report's JSON bytes, base64.
-    pub payload: Sealed,
-    /// One or two signatures (two while a key is changed).
-    #[schemars(length(min = 1, max = 2))]
-    pub signatures: Vec<ReportSignature>,
+impl ReportStage {
+    /// `received`, `acted`, or the word of the outcome.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Acted => "acted",
+            Self::Reported { outcome, .. } => outcome.as_str(),
+        }
+    }
 }
 
-/// The fixed payload type.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum ReportPayloadType {
-    /// Version 1.
-    #[default]
-    #[serde(rename = "application/vnd.madoguchi.report.v1+json")]
-    V1,
+/// What was erased in one system of the recipient (Rules arts. 12(1)(iii), 46: date and items).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Erasure {
+    /// Which system, by the recipient's own code.
+    pub system: Code,
+    /// 消去を行った年月日.
+    pub on: Date,
+    /// How: `overwritten`, `key-destroyed`, `medium-destroyed` …
+    pub method: Code,
+    /// What: the items in the words of the recipient's book, as codes.
+    #[schemars(length(min = 1, max = 64))]
+    pub items: Vec<Code>,
+    /// Backups still hold it until this day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backups_until: Option<Date>,
+    /// What was kept because the law says so, as codes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub kept: Vec<Code>,
 }
 
-/// One signature of a report.
+/// The most systems in one report, and the most codes in one list.
+pub const ERASURES_MAX: usize = 64;
+
+/// 報告 as it stands in the payload of the JWS: flat, nothing unknown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ReportSignature {
-    /// SHA-256 of the Ed25519 public key, its first 8 bytes in hexadecimal.
-    pub keyid: Code,
-    /// Ed25519 over the DSSE pre-authentication encoding, base64.
-    pub sig: Sealed,
+pub struct ReportClaims {
+    /// The instruction: its `id`.
+    pub instruction: InstructionId,
+    /// Who reports: the `audience` of the instruction.
+    pub recipient: RecipientId,
+    /// SHA-256 of the instruction's bytes exactly as received, in hexadecimal.
+    pub digest: Digest,
+    /// How far.
+    pub stage: Stage,
+    /// With stage `reported`, and only then: what became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<ReportOutcome>,
+    /// With stage `reported` only: the ground of an exemption, or why something is not reachable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ground: Option<Code>,
+    /// When, by the recipient's clock (RFC 3339).
+    pub time: Timestamp,
+    /// The recipient's own book entry of an erasure (帳簿).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub book_entry: Option<Code>,
+    /// After an instruction to erase: what was erased, system by system.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub erasures: Vec<Erasure>,
+}
+
+/// The word of a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// 受領.
+    Received,
+    /// 措置.
+    Acted,
+    /// 報告.
+    Reported,
+}
+
+/// Why claims are no report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAReport {
+    /// Stage and outcome belong together.
+    #[error("`outcome` belongs to stage `reported`, and `ground` to an outcome")]
+    StageAndOutcome,
+    /// Lists are bounded.
+    #[error("at most {ERASURES_MAX} `erasures`, each with 1 to {ERASURES_MAX} `items` and at most as many `kept`")]
+    TooMuch,
+}
+
+impl TryFrom<ReportClaims> for Report {
+    type Error = NotAReport;
+    fn try_from(c: ReportClaims) -> Result<Self, NotAReport> {
+        let stage = match (c.stage, c.outcome, c.ground) {
+            (Stage::Received, None, None) => ReportStage::Received,
+            (Stage::Acted, None, None) => ReportStage::Acted,
+            (Stage::Reported, Some(outcome), ground) => ReportStage::Reported { outcome, ground },
+            _ => return Err(NotAReport::StageAndOutcome),
+        };
+        let fits = |e: &Erasure| (1..=ERASURES_MAX).contains(&e.items.len()) && e.kept.len() <= ERASURES_MAX;
+        if c.erasures.len() > ERASURES_MAX || !c.erasures.iter().all(fits) {
+            return Err(NotAReport::TooMuch);
+        }
+        Ok(Self {
+            instruction: c.instruction,
+            recipient: c.recipient,
+            digest: c.digest,
+            stage,
+            time: c.time,
+            book_entry: c.book_entry,
+            erasures: c.erasures,
+        })
+    }
+}
+
+impl From<Report> for ReportClaims {
+    fn from(r: Report) -> Self {
+        let (stage, outcome, ground) = match r.stage {
+            ReportStage::Received => (Stage::Received, None, None),
+            ReportStage::Acted => (Stage::Acted, None, None),
+            ReportStage::Reported { outcome, ground } => (Stage::Reported, Some(outcome), ground),
+        };
+        Self {
+            instruction: r.instruction,
+            recipient: r.recipient,
+            digest: r.digest,
+            stage,
+            outcome,
+            ground,
+            time: r.time,
+            book_entry: r.book_entry,
+            erasures: r.erasures,
+        }
+    }
+}
+
+/// A report as it travels: a compact JWS (RFC 7515), three parts of base64url with dots between.
+///
+/// Its header is exactly `alg` (`EdDSA` or `ES256`), `kid` and `typ`; nothing else is looked at, anything else refused.
+#[derive(Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub struct SignedReport(
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{1,512}\.[A-Za-z0-9_-]{1,65536}\.[A-Za-z0-9_-]{86}$"))] Box<str>,
+);
+
+impl SignedReport {
+    /// `None` unless it consists of the characters of a compact JWS and is at most [`BODY_MAX`] long.
+    pub fn new(text: &str) -> Option<Self> {
+        let fits = text.len() <= BODY_MAX
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+        fits.then(|| Self(text.into()))
+    }
+    /// The bytes that travel.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for SignedReport {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = Box::<str>::deserialize(d)?;
+        Self::new(&text).ok_or_else(|| serde::de::Error::custom("not a compact JWS"))
+    }
+}
+
+impl fmt::Debug for SignedReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[report of {} bytes]", self.0.len())
+    }
 }
 
 /// The answer to a report, by every transport.
@@ -162,7 +303,8 @@ pub enum ReportAnswer {
     },
     /// Not taken; nothing moved.
     Refused {
-        /// Why: `malformed`, `unknown-key`, `bad-signature`, `wrong-digest`, `not-yours`, `unknown-instruction`.
+        /// Why: `malformed`, `wrong-algorithm`, `unknown-key`, `bad-signature`, `wrong-digest`, `not-yours`,
+        /// `unknown-instruction`, `erasure-incomplete`.
         reason: Code,
     },
     /// Could not be looked at now; send it again later.

@@ -3,7 +3,17 @@
 
 use crate::{
     CaseId, Code, DecisionOutcome, Digest, DisclosePurpose, MessageId, ObjectId, PersonField, RecipientId,
-    RecipientKind, Sealed, Service, StaffId, Transport, envelope::TraceParent,
+    RecipientKind, Sealed, Service, StaffId, Transport,
+    envelope::TraceParent,
+    gate::{
+        CheckGate, DecideReview, GateAnswers, GateIncidentList, KeepFiling, ListGateIncidents, ListReviews, ReviewList,
+    },
+    register::{
+        AttestReport, Certification, Certify, ChangeEndpoint, ChangeScope, CloseTask, ConfirmMatch, Contract,
+        CorrectIdentifiers, EndCertification, EntryReply, FoundAt, HospitalReceived, ListTasks, RecipientReply,
+        RemoveRecipient, ResumeRecipient, RotateKeys, SetContract, ShowEntry, ShowRecipient, SuspendRecipient,
+        TaskList, WithdrawStop,
+    },
 };
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -60,6 +70,30 @@ requests! {
     StaffCommand<Decide> => StaffReply, Fulfilment "decide" by [Console];
     StaffCommand<RegisterRecipient> => StaffReply, OptOut "register-recipient" by [Console];
     ListRecipients => RecipientList, OptOut "recipients" by [Console];
+    CheckGate => GateAnswers, OptOut "gate" by [Intake, Fulfilment, Console];
+    ListReviews => ReviewList, OptOut "reviews" by [Console];
+    StaffCommand<DecideReview> => StaffReply, OptOut "decide-review" by [Console];
+    StaffCommand<KeepFiling> => StaffReply, OptOut "keep-filing" by [Console];
+    ListGateIncidents => GateIncidentList, OptOut "gate-incidents" by [Console];
+    ShowRecipient => RecipientReply, OptOut "recipient" by [Console];
+    StaffCommand<SetContract> => StaffReply, OptOut "set-contract" by [Console];
+    StaffCommand<Certify> => StaffReply, OptOut "certify" by [Console];
+    StaffCommand<EndCertification> => StaffReply, OptOut "end-certification" by [Console];
+    StaffCommand<RotateKeys> => StaffReply, OptOut "rotate-keys" by [Console];
+    StaffCommand<ChangeEndpoint> => StaffReply, OptOut "change-endpoint" by [Console];
+    StaffCommand<SuspendRecipient> => StaffReply, OptOut "suspend-recipient" by [Console];
+    StaffCommand<ResumeRecipient> => StaffReply, OptOut "resume-recipient" by [Console];
+    StaffCommand<RemoveRecipient> => StaffReply, OptOut "remove-recipient" by [Console];
+    ListTasks => TaskList, OptOut "tasks" by [Console];
+    StaffCommand<CloseTask> => StaffReply, OptOut "close-task" by [Console];
+    StaffCommand<AttestReport> => StaffReply, OptOut "attest-report" by [Console];
+    ShowEntry => EntryReply, OptOut "entry" by [Console];
+    StaffCommand<ConfirmMatch> => StaffReply, OptOut "confirm-match" by [Console];
+    StaffCommand<ChangeScope> => StaffReply, OptOut "change-scope" by [Console];
+    StaffCommand<CorrectIdentifiers> => StaffReply, OptOut "correct-identifiers" by [Console];
+    StaffCommand<WithdrawStop> => StaffReply, OptOut "withdraw-stop" by [Console];
+    StaffCommand<HospitalReceived> => StaffReply, OptOut "hospital-received" by [Console];
+    StaffCommand<FoundAt> => StaffReply, OptOut "found-at" by [Console];
 }
 
 /// Verbs that every service with a machine answers: `heard` and `told` to its speakers and hearers, the others to the
@@ -384,10 +418,20 @@ pub struct RegisterRecipient {
     /// NATS: the account that the steward derives for it (`A…`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nats_account: Option<NatsKey>,
-    /// Ed25519 public key of its reports, 32 bytes.
+    /// Public key of its reports: Ed25519, 32 bytes, or P-256, 33 bytes (or 65, kept as 33).
     pub report_key: Sealed,
     /// X25519 public key that identifiers are sealed to, 32 bytes.
     pub sealing_key: Sealed,
+    /// What it is called, as people write it: a hospital is told of those who named it. Sealed to opt-out propagation,
+    /// additional data = the recipient's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organisation: Option<Sealed>,
+    /// Its certification and place in the tiers; a contractor without gets no identifiers (Act art. 24).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certification: Option<Certification>,
+    /// Its contract; a contractor without gets no identifiers (Rules art. 20).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<Contract>,
 }
 
 /// A public nkey: 56 characters of base 32.
@@ -437,4 +481,18 @@ pub struct RecipientRow {
     /// When its oldest open instruction was issued.
     #[serde(default)]
     pub oldest_open: Option<Timestamp>,
+    /// `active`, `suspended`, `removed`, `certification-ended`.
+    #[serde(default = "active")]
+    pub status: Code,
+    /// Instructions whose report is past due.
+    #[serde(default)]
+    pub overdue: u32,
+    /// What is missing before it may get identifiers (`certification`, `contract`, `permission` …).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub missing: Vec<Code>,
+}
+
+const fn active() -> Code {
+    Code::of("active")
 }

@@ -138,6 +138,40 @@ words! {
         Stop = "stop",
         /// 消去.
         Erase = "erase",
+        /// 訂正: the identifiers were corrected; what stands, stands for the corrected person.
+        Correct = "correct",
+        /// 利用の一時停止: reversible, while something is being found out.
+        Suspend = "suspend",
+        /// 一時停止の解除. Never lifts a stop.
+        Resume = "resume",
+    }
+
+    /// 期限の文言: how the statute says until when, as contracts repeat it; what it is in days is configuration.
+    Diligence {
+        /// 直ちに: at once.
+        Immediately = "immediately",
+        /// 速やかに: as soon as possible.
+        Promptly = "promptly",
+        /// 遅滞なく: without delay (Act art. 20, Rules art. 12(3)).
+        WithoutDelay = "without-delay",
+    }
+
+    /// 委託契約の七項目 (Rules art. 20(1)(i) to (vii)): what every contract with a contractor has to say.
+    ContractItem {
+        /// 委託する業務の範囲.
+        Scope = "scope",
+        /// 業務の手順に関する事項.
+        Procedure = "procedure",
+        /// 実施状況を確認することができる旨.
+        RightToCheck = "right-to-check",
+        /// 指示を行うことができる旨.
+        Instructions = "instructions",
+        /// 指示に基づく措置が講じられたことを確認することができる旨.
+        RightToCheckMeasures = "right-to-check-measures",
+        /// 報告に関する事項.
+        Reports = "reports",
+        /// その他必要な事項.
+        Other = "other",
     }
 
     /// 通知先の種類: who must be told of a stop.
@@ -162,6 +196,12 @@ words! {
         Nats = "nats",
         /// A signed POST (Standard Webhooks 1.0.0).
         Webhook = "webhook",
+        /// The recipient asks for it (HTTPS, gapless positions).
+        Pull = "pull",
+        /// 封緘ファイル: carried by hand, for networks without a way out (the core zone, Rules art. 6(iv)).
+        SealedFile = "sealed-file",
+        /// 書面 with a return form.
+        Letter = "letter",
     }
 
     /// 措置の結果: what a recipient's signed report says.
@@ -176,6 +216,8 @@ words! {
         Exempt = "exempt",
         /// 特定不能.
         CannotIdentify = "cannot-identify",
+        /// 作成済み・到達不能: already made into something that may not be searched (Act art. 19(2)), with its ground.
+        Unreachable = "unreachable",
     }
 
     /// 決定: how a request is answered.
@@ -268,6 +310,25 @@ words! {
         Hospitals = "hospitals",
         /// Who acts for the person, where somebody does.
         Representative = "representative",
+    }
+}
+
+impl ReportOutcome {
+    /// Done as instructed, or nothing to be done: closes after automatic confirmation (確認). Every other outcome waits for a
+    /// member of staff.
+    pub const fn closes_by_itself(self) -> bool {
+        matches!(self, Self::Applied | Self::NoDataHeld)
+    }
+    /// Has to say why.
+    pub const fn needs_ground(self) -> bool {
+        matches!(self, Self::Exempt | Self::Unreachable)
+    }
+}
+
+impl Transport {
+    /// The desk sends by itself; the others are fetched or carried.
+    pub const fn is_pushed(self) -> bool {
+        matches!(self, Self::Nats | Self::Webhook)
     }
 }
 

@@ -10,9 +10,10 @@
 //!   snapshot before it trusts positions again.
 
 use contracts::{
-    Code, InstructionId, Measure, RecipientId, Scope,
+    Code, Digest, InstructionId, Measure, RecipientId, Scope,
     recipient::{BODY_MAX, Instruction},
 };
+use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -92,6 +93,11 @@ pub fn parse(bytes: &[u8]) -> Result<Instruction, Refused> {
         return Err(Refused::Malformed);
     }
     serde_json::from_slice(bytes).map_err(|_| Refused::Malformed)
+}
+
+/// One line of what is compared: `<entry> <version> <measure> <scope>\n`.
+pub fn line(entry: Uuid, standing: &Standing) -> String {
+    format!("{entry} {} {} {}\n", standing.version, standing.measure.as_str(), standing.scope.as_str())
 }
 
 /// A recipient's ledger.
@@ -229,6 +235,17 @@ impl Ledger {
     /// The cursor for the pull feed (`<epoch>.<position>`): everything up to it is in. `None`: fetch the snapshot first.
     pub fn cursor(&self) -> Option<String> {
         Some(format!("{}.{}", self.epoch.unwrap_or(0), self.complete?))
+    }
+
+    /// What stands, one line per entry in the order of their ids: `<entry> <version> <measure> <scope>\n`.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        self.entries.iter().map(|(entry, s)| line(*entry, s))
+    }
+    /// SHA-256 over [`Self::lines`]: compared with the desk's once a day.
+    pub fn digest(&self) -> Digest {
+        let mut hash = Sha256::new();
+        self.lines().for_each(|line| hash.update(line));
+        Digest(hash.finalize().into())
     }
 
     /// The epoch in force.

@@ -16,7 +16,7 @@ use crate::{
 };
 use contracts::{
     Code, Date, InstructionId, Measure, RecipientId, ReportOutcome, Sealed,
-    recipient::{Instruction, Report, ReportAnswer, ReportStage, SignedReport},
+    recipient::{Erasure, Instruction, Report, ReportAnswer, ReportStage, SignedReport},
 };
 use jiff::Timestamp;
 use privacy_seal::{Personal, Purpose};
@@ -195,15 +195,18 @@ impl ExampleContractor {
     }
 
     fn report(&self, instruction: &Instruction, bytes: &[u8], stage: ReportStage, at: Timestamp) -> SignedReport {
+        let erased = instruction.data.measure == Measure::Erase && matches!(stage, ReportStage::Reported { .. });
         let report = Report {
             instruction: instruction.id,
             recipient: self.me,
             digest: digest_of(bytes),
             stage,
-            at,
-            book_entry: None,
+            time: at,
+            // Its own book (帳簿): the position is as good a number as any.
+            book_entry: erased.then(|| format!("book-{}", instruction.data.position).parse().ok()).flatten(),
+            erasures: erased.then(|| erasure(at)).into_iter().collect(),
         };
-        report::sign(&report, &[&self.keys.signing])
+        report::sign(&report, &self.keys.signing)
     }
 
     fn note(&self, inner: &mut Inner, taken: Taken, instruction: &Instruction, person: &Personal<Identifiers>) {
@@ -301,6 +304,18 @@ fn pop(inner: &mut Inner, instruction: InstructionId) {
         if queue.is_empty() {
             inner.open.remove(&instruction);
         }
+    }
+}
+
+/// The example holds everything in one system and overwrites it.
+fn erasure(at: Timestamp) -> Erasure {
+    Erasure {
+        system: Code::of("example"),
+        on: at.to_zoned(jiff::tz::TimeZone::UTC).date(),
+        method: Code::of("overwritten"),
+        items: vec![Code::of("all")],
+        backups_until: None,
+        kept: vec![],
     }
 }
 

@@ -74,7 +74,7 @@ impl SendsReports for Desk {
             *away -= 1;
             return if away.is_multiple_of(2) { Err(Away) } else { Ok(ReportAnswer::Unavailable) };
         }
-        let report = report::verify(signed, &[keys().signing.verifying_key()]).unwrap();
+        let report = report::verify(signed.as_str().as_bytes(), &[keys().signing.public()]).unwrap();
         let instruction = report.instruction;
         self.got.lock().unwrap().push(report);
         Ok(ReportAnswer::Accepted { instruction })

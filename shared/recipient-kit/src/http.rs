@@ -4,7 +4,7 @@ use crate::{
     client::{Client, NoAnswer, anywhere},
     example::{ExampleContractor, TakeError},
     keys::RecipientKeys,
-    pull, report,
+    pull,
     send::{Away, SendsReports},
     webhook::{self, Headers, Replays, Verifier},
 };
@@ -17,8 +17,8 @@ use axum::{
     routing::post,
 };
 use contracts::{
-    RecipientId,
-    recipient::{BODY_MAX, ReportAnswer, SignedReport},
+    Digest, RecipientId,
+    recipient::{BODY_MAX, REPORT_CONTENT_TYPE, ReportAnswer, SignedReport},
 };
 use std::{
     io,
@@ -28,7 +28,8 @@ use std::{
 
 /// The path of the endpoint.
 pub const PATH: &str = "/madoguchi";
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// Longer than the desk waits for a page.
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest page of the pull feed that is read, in bytes: 500 instructions.
 const PAGE_MAX: usize = 500 * BODY_MAX;
 
@@ -116,44 +117,96 @@ impl HttpDesk {
         me: RecipientId,
         after: &str,
     ) -> Result<(Vec<Vec<u8>>, String), PullError> {
-        self.get(keys, me, &format!("/partner/v1/instructions?after={after}")).await
+        let (bodies, cursor, _) = self.batch(keys, me, &format!("/partner/v1/instructions?after={after}")).await?;
+        Ok((bodies, cursor))
     }
 
-    /// The newest instruction of every entry, and the cursor to go on from.
+    /// The page after the position acknowledged last; waits at most `wait` seconds (20) for something to be in it.
+    ///
+    /// # Errors
+    /// The desk is away or refuses.
+    pub async fn next(
+        &self,
+        keys: &RecipientKeys,
+        me: RecipientId,
+        wait: u64,
+    ) -> Result<(Vec<Vec<u8>>, String), PullError> {
+        let (bodies, cursor, _) = self.batch(keys, me, &format!("/partner/v1/instructions?wait={wait}")).await?;
+        Ok((bodies, cursor))
+    }
+
+    /// The newest instruction of every entry, all pages, and the cursor to go on from.
     ///
     /// # Errors
     /// The desk is away or refuses.
     pub async fn snapshot(&self, keys: &RecipientKeys, me: RecipientId) -> Result<(Vec<Vec<u8>>, String), PullError> {
-        self.get(keys, me, "/partner/v1/snapshot").await
+        let (mut bodies, cursor, mut next) = self.batch(keys, me, "/partner/v1/snapshot").await?;
+        while let Some(path) = next {
+            let (more, _, after) = self.batch(keys, me, &path).await?;
+            if more.is_empty() {
+                return Err(PullError::Malformed);
+            }
+            bodies.extend(more);
+            next = after;
+        }
+        Ok((bodies, cursor))
     }
 
-    async fn get(
+    /// Tells the desk that everything up to a cursor is in; with a digest of what stands, whether the books agree.
+    ///
+    /// # Errors
+    /// The desk is away or refuses.
+    pub async fn acknowledge(
         &self,
         keys: &RecipientKeys,
         me: RecipientId,
+        cursor: &str,
+        digest: Option<Digest>,
+    ) -> Result<Option<bool>, PullError> {
+        let digest = digest.map(|d| format!("&digest={d}")).unwrap_or_default();
+        let path = format!("/partner/v1/acknowledgements?cursor={cursor}{digest}");
+        let (_, body) = self.ask(keys, me, Method::POST, &path).await?;
+        let answer: serde_json::Value = serde_json::from_slice(&body).map_err(|_| PullError::Malformed)?;
+        Ok(answer["agrees"].as_bool())
+    }
+
+    async fn ask(
+        &self,
+        keys: &RecipientKeys,
+        me: RecipientId,
+        method: Method,
         path: &str,
-    ) -> Result<(Vec<Vec<u8>>, String), PullError> {
+    ) -> Result<(HeaderMap, Vec<u8>), PullError> {
         let uri: Uri = format!("{}{path}", self.base).parse().map_err(|_| PullError::Malformed)?;
         let mut headers = HeaderMap::new();
-        for (name, value) in pull::sign(&keys.signing, me, unix_now(), path) {
+        for (name, value) in pull::sign(&keys.signing, me, unix_now(), method.as_str(), path) {
             headers.insert(name, HeaderValue::from_str(&value).map_err(|_| PullError::Malformed)?);
         }
-        let fetched = self.client.fetch(Method::GET, &uri, headers, Vec::new(), PAGE_MAX).await;
+        let fetched = self.client.fetch(method, &uri, headers, Vec::new(), PAGE_MAX).await;
         let (status, headers, page) = fetched.map_err(|error| match error {
             NoAnswer::TooLarge => PullError::Malformed,
             NoAnswer::Connection | NoAnswer::Timeout | NoAnswer::Forbidden => PullError::Away,
         })?;
         match status.as_u16() {
-            200 => {}
-            409 => return Err(PullError::Gone),
-            status @ 400..=499 => return Err(PullError::Refused(status)),
-            _ => return Err(PullError::Away),
+            200 => Ok((headers, page)),
+            409 => Err(PullError::Gone),
+            status @ 400..=499 => Err(PullError::Refused(status)),
+            _ => Err(PullError::Away),
         }
-        let cursor = headers.get(pull::CURSOR).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    }
+
+    async fn batch(
+        &self,
+        keys: &RecipientKeys,
+        me: RecipientId,
+        path: &str,
+    ) -> Result<(Vec<Vec<u8>>, String, Option<String>), PullError> {
+        let (headers, page) = self.ask(keys, me, Method::GET, path).await?;
+        let header = |name| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
         let bodies: Vec<Box<serde_json::value::RawValue>> =
             serde_json::from_slice(&page).map_err(|_| PullError::Malformed)?;
         let bodies = bodies.into_iter().map(|b| b.get().as_bytes().to_vec()).collect();
-        Ok((bodies, cursor.ok_or(PullError::Malformed)?))
+        Ok((bodies, header(pull::CURSOR).ok_or(PullError::Malformed)?, header(pull::NEXT)))
     }
 }
 
@@ -179,8 +232,9 @@ impl SendsReports for HttpDesk {
     async fn send(&self, signed: &SignedReport) -> Result<ReportAnswer, Away> {
         let uri: Uri = format!("{}/partner/v1/reports", self.base).parse().map_err(|_| Away)?;
         let mut headers = HeaderMap::new();
-        headers.insert("content-type", HeaderValue::from_static("application/json"));
-        let fetched = self.client.fetch(Method::POST, &uri, headers, report::to_bytes(signed), BODY_MAX).await;
+        headers.insert("content-type", HeaderValue::from_static(REPORT_CONTENT_TYPE));
+        let fetched =
+            self.client.fetch(Method::POST, &uri, headers, signed.as_str().as_bytes().to_vec(), BODY_MAX).await;
         let (status, _, body) = fetched.map_err(|_| Away)?;
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             return Err(Away);

@@ -1,8 +1,7 @@
-//! A recipient's own keys: Ed25519 for its reports, X25519 for what is sealed to it. The secrets never leave it.
+//! A recipient's own keys: Ed25519 (or P-256) for its reports, X25519 for what is sealed to it. The secrets never leave it.
 
-use crate::key_id;
+use crate::{ReportSigner, jws::NotAReportKey, key_id};
 use contracts::Code;
-use ed25519_dalek::SigningKey;
 use hpke::{
     Deserializable, Kem as _, OpModeR, Serializable, aead::AesGcm256, kdf::HkdfSha256, kem::X25519HkdfSha256 as Kem,
 };
@@ -20,8 +19,8 @@ type PrivateKey = <Kem as hpke::Kem>::PrivateKey;
 /// Both key pairs of a recipient.
 #[derive(Clone)]
 pub struct RecipientKeys {
-    /// Signs reports.
-    pub signing: SigningKey,
+    /// Signs reports and requests.
+    pub signing: ReportSigner,
     sealing: PrivateKey,
     sealing_public: PublicKey,
 }
@@ -50,7 +49,15 @@ impl RecipientKeys {
             reason = "X25519 takes any 32 bytes and clamps them, so the point has full order"
         )]
         let (sealing, sealing_public) = pair(sealing).expect("any 32 bytes are an X25519 key");
-        Self { signing: SigningKey::from_bytes(signing), sealing, sealing_public }
+        Self { signing: ReportSigner::ed25519(signing), sealing, sealing_public }
+    }
+
+    /// The same with a P-256 key for reports: for recipients whose hardware has no Ed25519.
+    ///
+    /// # Errors
+    /// The secret is zero or not below the order of the curve.
+    pub fn with_p256(self, signing: &[u8; 32]) -> Result<Self, NotAReportKey> {
+        Ok(Self { signing: ReportSigner::p256(signing)?, ..self })
     }
 
     /// New random keys that live as long as the process (tests).
@@ -72,8 +79,8 @@ impl RecipientKeys {
     }
 
     /// What the desk registers as `report_key`.
-    pub fn report_public(&self) -> [u8; 32] {
-        self.signing.verifying_key().to_bytes()
+    pub fn report_public(&self) -> Vec<u8> {
+        self.signing.public().to_bytes()
     }
     /// What the desk registers as `sealing_key`.
     pub const fn sealing_public(&self) -> PublicKey {

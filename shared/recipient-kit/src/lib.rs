@@ -12,10 +12,12 @@
 
 pub mod apply;
 pub mod client;
+pub mod conformance;
 pub mod example;
 pub mod http;
 pub mod identifiers;
 pub mod journal;
+pub mod jws;
 pub mod keys;
 pub mod nats;
 pub mod pull;
@@ -24,8 +26,15 @@ pub mod run;
 pub mod send;
 pub mod webhook;
 
+#[cfg(test)]
+mod vectors;
+
+/// The published test vectors, as JSON; a test verifies them.
+pub const VECTORS: &str = include_str!("../fixtures/vectors.json");
+
 pub use apply::{Ledger, Refused, Taken};
 pub use example::{Counts, ExampleContractor};
 pub use identifiers::{Identifiers, Sex};
+pub use jws::{ReportKey, ReportSigner};
 pub use keys::RecipientKeys;
 pub use report::{ReportError, digest_of, key_id};

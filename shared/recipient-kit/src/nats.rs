@@ -6,7 +6,6 @@
 
 use crate::{
     example::{ExampleContractor, TakeError},
-    report,
     send::{Away, SendsReports},
 };
 use async_nats::{
@@ -56,7 +55,7 @@ impl NatsReports {
 #[async_trait]
 impl SendsReports for NatsReports {
     async fn send(&self, signed: &SignedReport) -> Result<ReportAnswer, Away> {
-        let request = self.client.request(self.subject.clone(), report::to_bytes(signed).into());
+        let request = self.client.request(self.subject.clone(), signed.as_str().as_bytes().to_vec().into());
         let message = tokio::time::timeout(ANSWER, request).await.map_err(|_| Away)?.map_err(|_| Away)?;
         serde_json::from_slice(&message.payload).map_err(|_| Away)
     }

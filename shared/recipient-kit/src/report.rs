@@ -1,42 +1,54 @@
-//! 報告: signing and verifying what a recipient did (DSSE v1 around a JSON report, Ed25519, RFC 8032).
+//! 報告: signing and verifying what a recipient did (a JSON report in a compact JWS, see [`crate::jws`]).
 //!
-//! The signature is over the pre-authentication encoding, never over re-serialised JSON, so the payload's bytes are
-//! compared as they came. The report holds the digest of the instruction's bytes as received: whoever has both can show
-//! that this recipient had exactly these bytes.
+//! The signature is over the bytes as they travel, never over re-serialised JSON. The report holds the digest of the
+//! instruction's bytes as received: whoever has both can show that this recipient had exactly these bytes.
 
+pub use crate::jws::key_id;
+use crate::jws::{self, Compact, ReportKey, ReportSigner};
 use contracts::{
-    Code, Digest, Sealed,
-    recipient::{BODY_MAX, REPORT_PAYLOAD_TYPE, Report, ReportPayloadType, ReportSignature, ReportStage, SignedReport},
+    Code, Digest, Measure, ReportOutcome,
+    recipient::{BODY_MAX, REPORT_TYP, Report, ReportStage, SignedReport},
 };
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use sha2::{Digest as _, Sha256};
-
-/// The most signatures of one report: two while a key is changed.
-pub const SIGNATURES_MAX: usize = 2;
 
 /// Why a report was not taken. The code is the `reason` of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReportError {
     /// Not a signed report at all.
     #[error(
-        "report: not a DSSE envelope of type {REPORT_PAYLOAD_TYPE} with one or two signatures, at most {BODY_MAX} bytes"
+        "report: not a compact JWS of at most {BODY_MAX} bytes whose header is exactly alg, kid and typ `{REPORT_TYP}`, around a report"
     )]
     Malformed,
-    /// No signature names a key that we know.
-    #[error("report: no signature is by a registered key; register the key first or sign with the registered one")]
+    /// Signed with a key that we do not know.
+    #[error("report: `kid` names no registered key; register the key first or sign with the registered one")]
     UnknownKey,
-    /// A signature by a known key does not verify.
-    #[error("report: the signature does not verify; sign the DSSE pre-authentication encoding of the payload's bytes")]
+    /// The header names another algorithm than that of the registered key.
+    #[error("report: `alg` is not that of the registered key: EdDSA for Ed25519, ES256 for P-256")]
+    WrongAlgorithm,
+    /// The signature does not verify.
+    #[error("report: the signature does not verify; sign header and payload as they travel (RFC 7515 section 5.1)")]
     BadSignature,
 }
 
 impl ReportError {
-    /// `malformed`, `unknown-key`, `bad-signature`.
+    /// `malformed`, `unknown-key`, `wrong-algorithm`, `bad-signature`.
     pub const fn code(self) -> Code {
         match self {
             Self::Malformed => Code::of("malformed"),
             Self::UnknownKey => Code::of("unknown-key"),
+            Self::WrongAlgorithm => Code::of("wrong-algorithm"),
             Self::BadSignature => Code::of("bad-signature"),
+        }
+    }
+}
+
+impl From<jws::Refused> for ReportError {
+    fn from(refused: jws::Refused) -> Self {
+        match refused {
+            jws::Refused::Malformed => Self::Malformed,
+            jws::Refused::UnknownKey => Self::UnknownKey,
+            jws::Refused::WrongAlgorithm => Self::WrongAlgorithm,
+            jws::Refused::BadSignature => Self::BadSignature,
         }
     }
 }
@@ -46,93 +58,57 @@ pub fn digest_of(bytes: &[u8]) -> Digest {
     Digest(Sha256::digest(bytes).into())
 }
 
-/// The id of a public key (Ed25519 or X25519): the first 8 bytes of its SHA-256 in hexadecimal.
-pub fn key_id(public: &[u8; 32]) -> Code {
-    let text: String = Sha256::digest(public)[..8].iter().map(|b| format!("{b:02x}")).collect();
-    // Sixteen hexadecimal digits are always a code.
-    text.parse().unwrap_or(Code::of("0"))
-}
-
-/// DSSE's pre-authentication encoding: `DSSEv1 <len> <type> <len> <payload>`.
-pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    let mut out = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
-    out.extend_from_slice(payload);
-    out
-}
-
-/// Signs a report with one key, or with two while a key is changed.
-pub fn sign(report: &Report, keys: &[&SigningKey]) -> SignedReport {
-    // A struct with text keys always has a JSON form.
+/// Signs a report.
+pub fn sign(report: &Report, key: &ReportSigner) -> SignedReport {
+    // A struct with text keys always has a JSON form, and base64url and dots are what a signed report consists of; one
+    // with 64 systems of 64 items each can be too long, and is refused by the desk as malformed then.
     let payload = serde_json::to_vec(report).unwrap_or_default();
-    let encoded = pae(REPORT_PAYLOAD_TYPE, &payload);
-    let signatures = keys
-        .iter()
-        .map(|key| ReportSignature {
-            keyid: key_id(key.verifying_key().as_bytes()),
-            sig: Sealed(key.sign(&encoded).to_bytes().to_vec()),
-        })
-        .collect();
-    SignedReport { payload_type: ReportPayloadType::V1, payload: Sealed(payload), signatures }
+    let empty = || SignedReport::new("").unwrap_or_else(|| unreachable!("the empty text has no wrong character"));
+    SignedReport::new(&jws::sign(REPORT_TYP, &payload, key)).unwrap_or_else(empty)
 }
 
-/// The bytes that travel.
-pub fn to_bytes(signed: &SignedReport) -> Vec<u8> {
-    serde_json::to_vec(signed).unwrap_or_default()
-}
-
-/// Reads the envelope; says nothing about its signatures.
+/// Who says to have signed it, without trusting anything: to look the recipient up when the transport does not name it.
 ///
 /// # Errors
 /// [`ReportError::Malformed`].
-pub fn parse(bytes: &[u8]) -> Result<SignedReport, ReportError> {
-    if bytes.len() > BODY_MAX {
-        return Err(ReportError::Malformed);
-    }
-    let signed: SignedReport = serde_json::from_slice(bytes).map_err(|_| ReportError::Malformed)?;
-    if (1..=SIGNATURES_MAX).contains(&signed.signatures.len()) { Ok(signed) } else { Err(ReportError::Malformed) }
+pub fn claimed_key(bytes: &[u8]) -> Result<Code, ReportError> {
+    Ok(Compact::parse(bytes, REPORT_TYP)?.header.kid)
 }
 
-/// Verifies the signatures and then reads the report.
-///
-/// Every signature by a key that we know must verify, and there must be one; signatures by other keys say nothing (a
-/// recipient that changes its key signs with both, and we may know the old one only).
+/// What it says, without trusting anything: to find a trace.
+pub fn unverified(bytes: &[u8]) -> Option<Report> {
+    serde_json::from_slice(&Compact::parse(bytes, REPORT_TYP).ok()?.payload).ok()
+}
+
+/// Verifies the signature with the recipient's keys (two while one is changed) and then reads the report.
 ///
 /// # Errors
 /// See [`ReportError`].
-pub fn verify(signed: &SignedReport, keys: &[VerifyingKey]) -> Result<Report, ReportError> {
-    if signed.signatures.is_empty() || signed.signatures.len() > SIGNATURES_MAX {
-        return Err(ReportError::Malformed);
-    }
-    let encoded = pae(REPORT_PAYLOAD_TYPE, &signed.payload.0);
-    let mut known = 0;
-    for signature in &signed.signatures {
-        let Some(key) = keys.iter().find(|k| key_id(k.as_bytes()) == signature.keyid) else { continue };
-        let bytes = Signature::from_slice(&signature.sig.0).map_err(|_| ReportError::BadSignature)?;
-        key.verify_strict(&encoded, &bytes).map_err(|_| ReportError::BadSignature)?;
-        known += 1;
-    }
-    if known == 0 {
-        return Err(ReportError::UnknownKey);
-    }
-    let report: Report = serde_json::from_slice(&signed.payload.0).map_err(|_| ReportError::Malformed)?;
+pub fn verify(bytes: &[u8], keys: &[ReportKey]) -> Result<Report, ReportError> {
+    let signed = Compact::parse(bytes, REPORT_TYP)?;
+    signed.verify(keys)?;
+    let report: Report = serde_json::from_slice(&signed.payload).map_err(|_| ReportError::Malformed)?;
     match &report.stage {
-        // 適用除外 without its ground says nothing.
-        ReportStage::Reported { outcome: contracts::ReportOutcome::Exempt, ground: None } => {
-            Err(ReportError::Malformed)
-        }
+        // 適用除外 without its ground says nothing, nor 到達不能 without a why.
+        ReportStage::Reported { outcome, ground: None } if outcome.needs_ground() => Err(ReportError::Malformed),
         _ => Ok(report),
     }
 }
 
-/// Reads the key ids without trusting anything: to look the recipient up when the transport does not name it.
-pub fn claimed_keys(signed: &SignedReport) -> impl Iterator<Item = &Code> {
-    signed.signatures.iter().map(|s| &s.keyid)
+/// Whether a report says all that it has to about an instruction with this measure: an erasure that was carried out shows
+/// date, method and items per system, and the recipient's book entry (Rules art. 46, art. 12(1)(iii)).
+pub fn is_complete(report: &Report, measure: Measure) -> bool {
+    let erased = matches!(
+        report.stage,
+        ReportStage::Reported { outcome: ReportOutcome::Applied | ReportOutcome::PartlyApplied, .. }
+    );
+    !(erased && measure == Measure::Erase) || report.book_entry.is_some() && !report.erasures.is_empty()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use contracts::{InstructionId, RecipientId, ReportOutcome};
+    use contracts::{InstructionId, RecipientId, recipient::Erasure};
     use uuid::Uuid;
 
     fn report(stage: ReportStage) -> Report {
@@ -141,63 +117,86 @@ mod tests {
             recipient: RecipientId(Uuid::from_u128(2)),
             digest: digest_of(b"bytes as received"),
             stage,
-            at: "2026-11-22T01:02:03Z".parse().unwrap(),
+            time: "2026-11-22T01:02:03Z".parse().unwrap(),
             book_entry: None,
+            erasures: vec![],
         }
     }
-    fn key(seed: u8) -> SigningKey {
-        SigningKey::from_bytes(&[seed; 32])
+    fn applied() -> ReportStage {
+        ReportStage::Reported { outcome: ReportOutcome::Applied, ground: None }
     }
-
-    #[test]
-    fn the_encoding_is_that_of_the_dsse_protocol_text() {
-        assert_eq!(
-            pae("http://example.com/HelloWorld", b"hello world"),
-            b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
-        );
+    fn keys() -> [ReportSigner; 2] {
+        [ReportSigner::ed25519(&[1; 32]), ReportSigner::p256(&[1; 32]).unwrap()]
     }
 
     #[test]
     fn what_is_signed_verifies_and_reads_back() {
-        let report = report(ReportStage::Reported { outcome: ReportOutcome::Applied, ground: None });
-        let signed = sign(&report, &[&key(1)]);
-        let read = parse(&to_bytes(&signed)).unwrap();
-        assert_eq!(verify(&read, &[key(9).verifying_key(), key(1).verifying_key()]), Ok(report));
+        for key in keys() {
+            let signed = sign(&report(applied()), &key);
+            assert_eq!(verify(signed.as_str().as_bytes(), &[key.public()]), Ok(report(applied())));
+            assert_eq!(claimed_key(signed.as_str().as_bytes()), Ok(key.public().id()));
+            assert_eq!(unverified(signed.as_str().as_bytes()), Some(report(applied())));
+        }
     }
 
     #[test]
-    fn altered_bytes_other_keys_and_half_signed_changes_are_told_apart() {
-        let signed = sign(&report(ReportStage::Received), &[&key(1)]);
-        assert_eq!(verify(&signed, &[key(2).verifying_key()]), Err(ReportError::UnknownKey));
-        assert_eq!(verify(&signed, &[]), Err(ReportError::UnknownKey));
-        for at in 0..signed.payload.0.len() {
-            let mut altered = signed.clone();
-            altered.payload.0[at] ^= 1;
-            assert_eq!(verify(&altered, &[key(1).verifying_key()]), Err(ReportError::BadSignature), "byte {at}");
+    fn stages_are_flat_words_and_outcomes_belong_to_reported() {
+        for (stage, words) in [
+            (ReportStage::Received, r#""stage":"received""#),
+            (ReportStage::Acted, r#""stage":"acted""#),
+            (applied(), r#""stage":"reported","outcome":"applied""#),
+        ] {
+            let json = serde_json::to_string(&report(stage.clone())).unwrap();
+            assert!(json.contains(words), "{json}");
+            assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report(stage));
         }
-        let mut truncated = signed.clone();
-        truncated.signatures[0].sig.0.pop();
-        assert_eq!(verify(&truncated, &[key(1).verifying_key()]), Err(ReportError::BadSignature));
-        // Two signatures while a key is changed: each known one has to verify.
-        let mut both = sign(&report(ReportStage::Received), &[&key(1), &key(2)]);
-        assert!(verify(&both, &[key(1).verifying_key()]).is_ok());
-        both.signatures[1].sig.0[0] ^= 1;
-        assert!(verify(&both, &[key(1).verifying_key()]).is_ok(), "the unknown second one says nothing");
-        assert_eq!(verify(&both, &[key(1).verifying_key(), key(2).verifying_key()]), Err(ReportError::BadSignature));
-        let mut three = both.clone();
-        three.signatures.push(both.signatures[0].clone());
-        assert_eq!(verify(&three, &[key(1).verifying_key()]), Err(ReportError::Malformed));
-        assert_eq!(parse(&to_bytes(&three)), Err(ReportError::Malformed));
-        assert_eq!(parse(&vec![b' '; BODY_MAX + 1]), Err(ReportError::Malformed));
-        assert_eq!(parse(b"{}"), Err(ReportError::Malformed));
+        let json = serde_json::to_string(&report(applied())).unwrap();
+        for (from, to) in [
+            (r#""stage":"reported""#, r#""stage":"received""#),
+            (r#","outcome":"applied""#, ""),
+            (r#"{"instruction""#, r#"{"more":1,"instruction""#),
+            (r#""applied""#, r#""done""#),
+        ] {
+            let bad = json.replace(from, to);
+            assert_ne!(bad, json);
+            assert!(serde_json::from_str::<Report>(&bad).is_err(), "{bad}");
+            let signed = jws::sign(REPORT_TYP, bad.as_bytes(), &keys()[0]);
+            assert_eq!(verify(signed.as_bytes(), &[keys()[0].public()]), Err(ReportError::Malformed));
+        }
     }
 
     #[test]
     fn an_exemption_needs_its_ground() {
-        let without = report(ReportStage::Reported { outcome: ReportOutcome::Exempt, ground: None });
-        assert_eq!(verify(&sign(&without, &[&key(1)]), &[key(1).verifying_key()]), Err(ReportError::Malformed));
-        let with =
-            report(ReportStage::Reported { outcome: ReportOutcome::Exempt, ground: Some(Code::of("act-56-proviso")) });
-        assert!(verify(&sign(&with, &[&key(1)]), &[key(1).verifying_key()]).is_ok());
+        let [key, _] = keys();
+        let exempt = |ground| report(ReportStage::Reported { outcome: ReportOutcome::Exempt, ground });
+        let verified = |report: &Report| verify(sign(report, &key).as_str().as_bytes(), &[key.public()]).map(|_| ());
+        assert_eq!(verified(&exempt(None)), Err(ReportError::Malformed));
+        assert_eq!(verified(&exempt(Some(Code::of("act-56-proviso")))), Ok(()));
+    }
+
+    #[test]
+    fn an_erasure_is_shown_or_not_believed() {
+        let mut done = report(applied());
+        assert!(is_complete(&done, Measure::Stop));
+        assert!(!is_complete(&done, Measure::Erase));
+        done.book_entry = Some(Code::of("2026-17"));
+        assert!(!is_complete(&done, Measure::Erase), "no system");
+        done.erasures.push(Erasure {
+            system: Code::of("warehouse"),
+            on: "2026-11-22".parse().unwrap(),
+            method: Code::of("key-destroyed"),
+            items: vec![Code::of("claims")],
+            backups_until: Some("2027-02-22".parse().unwrap()),
+            kept: vec![],
+        });
+        assert!(is_complete(&done, Measure::Erase));
+        done.book_entry = None;
+        assert!(!is_complete(&done, Measure::Erase), "no book entry");
+        let nothing = report(ReportStage::Reported { outcome: ReportOutcome::NoDataHeld, ground: None });
+        assert!(is_complete(&nothing, Measure::Erase) && is_complete(&report(ReportStage::Received), Measure::Erase));
+        let mut many = done;
+        many.erasures = vec![many.erasures[0].clone(); 65];
+        let json = serde_json::to_string(&many).unwrap();
+        assert!(serde_json::from_str::<Report>(&json).is_err());
     }
 }

@@ -46,7 +46,7 @@ fn pure_files() -> Vec<Source> {
             WHOLE.contains(&s.stem()) || BEGIN.iter().any(|b| s.stem().starts_with(b)) || s.path.contains("/src/case/")
         })
         .collect();
-    files.extend(sources(&["shared/calendar/src", "shared/contracts/src"]));
+    files.extend(sources(&["shared/calendar/src", "shared/contracts/src", "shared/evidence/src"]));
     files.extend(sources(&["shared/chassis/src"]).into_iter().filter(|s| ["machine", "merkle"].contains(&s.stem())));
     files
 }

@@ -106,7 +106,7 @@ pub async fn machines_and_histories_agree(db: &mut PgConnection, revived: bool) 
         assert_eq!(torn, 0, "machines of {name} whose row and history differ");
         let twice = format!(
             "select machine::text || ' ' || (event ->> 'event') || ' × ' || count(*) from {name}.history where not event ->> 'event' = any ($1)
-             group by machine, event ->> 'event', event ->> 'instruction' having count(*) > 1"
+             group by machine, event ->> 'event', event ->> 'instruction', event ->> 'change' having count(*) > 1"
         );
         let twice: Vec<String> =
             sqlx::query_scalar(AssertSqlSafe(twice)).bind(&allowed).fetch_all(&mut *db).await.unwrap();
@@ -186,8 +186,8 @@ async fn positions_have_no_gap(db: &mut PgConnection, instructions: i64) {
             "positions of {label}"
         );
     }
-    let twice: i64 = sqlx::query_scalar("select count(*) from (select recipient, entry from optout.delivery group by recipient, entry having count(*) > 1) d").fetch_one(db).await.unwrap();
-    assert_eq!(twice, 0, "recipients that were instructed twice about one stop");
+    let twice: i64 = sqlx::query_scalar("select count(*) from (select recipient, change from optout.issued where replaced_by is null group by recipient, change having count(*) > 1) d").fetch_one(db).await.unwrap();
+    assert_eq!(twice, 0, "recipients that were instructed twice about one change");
 }
 
 /// The console's read model stands where the cases stand.

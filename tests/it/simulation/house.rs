@@ -3,7 +3,8 @@
 use super::mail::{Became, Cause, Heard, In, Mail, Ms, Said, Store, instant};
 use calendar::Calendar;
 use contracts::{
-    CaseId, ChangeId, ChargeId, Code, InstructionId, Message, RecipientId, Service, Uuid, payment::PaymentReference,
+    CaseId, ChangeId, ChargeId, Code, EntryId, InstructionId, Measure, Message, RecipientId, Service, Uuid,
+    payment::PaymentReference,
 };
 use fulfilment::answer::Answer;
 use identity_verification::verification::Verification;
@@ -44,7 +45,7 @@ pub struct Db {
     pub changes: Store<Change>,
     pub notices: Store<NoticeMachine>,
     /// Changes that are not fanned out yet.
-    pub fanout: BTreeMap<ChangeId, (CaseId, contracts::EntryId)>,
+    pub fanout: BTreeMap<ChangeId, (CaseId, EntryId, Measure)>,
     positions: BTreeMap<RecipientId, i64>,
     /// Charges of a case, oldest order first.
     charges_of: BTreeMap<CaseId, Vec<ChargeId>>,
@@ -175,27 +176,38 @@ impl Db {
                 entry::Input::FannedOut { change: m.change, instructions: m.instructions.into_iter().collect(), at },
             ),
             Message::InstructionSettled(m) => {
-                (m.entry, entry::Input::InstructionSettled { instruction: m.instruction, at })
+                let round = m.round.unwrap_or(0);
+                (
+                    m.entry,
+                    entry::Input::InstructionSettled { instruction: m.instruction, outcome: m.outcome, round, at },
+                )
             }
             _ => return None,
         };
-        let was_stopped =
-            matches!(self.entries.state(entry.0), Some(entry::State::Stopped { .. } | entry::State::Confirmed { .. }));
-        let became = self.mail.handle(&mut self.entries, now, entry.0, cause, &input);
-        // The mark goes in the transaction of the step (rows.rs).
-        if became == Became::Done
-            && !was_stopped
-            && let Some(entry::State::Stopped { case, change, .. }) = self.entries.state(entry.0)
-        {
-            self.fanout.insert(*change, (*case, entry));
-        }
+        self.feed_entry(now, entry, cause, &input);
         Some(())
+    }
+
+    /// One input to an entry; the marks for the fan-out go in the transaction of the step (rows.rs).
+    pub fn feed_entry(&mut self, now: Ms, entry: EntryId, cause: &Cause, input: &entry::Input) -> Became {
+        let became = self.mail.handle(&mut self.entries, now, entry.0, cause, input);
+        if became == Became::Done
+            && let Some(entry::State::Stopped { case, progress, .. }) = self.entries.state(entry.0)
+        {
+            for change in &progress.awaiting {
+                if self.changes.state(change.0).is_none() {
+                    let measure = if progress.erase_change == Some(*change) { Measure::Erase } else { Measure::Stop };
+                    self.fanout.insert(*change, (*case, entry, measure));
+                }
+            }
+        }
+        became
     }
 
     /// One pass of the fan-out: positions, instructions and the change in one transaction.
     pub fn fan_out(&mut self, now: Ms) {
         let at = instant(now);
-        for (change, (case, entry)) in std::mem::take(&mut self.fanout) {
+        for (change, (case, entry, measure)) in std::mem::take(&mut self.fanout) {
             let mut instructions = vec![];
             for recipient in RECIPIENTS {
                 let id = propagation::instruction_id(change, recipient);
@@ -210,6 +222,8 @@ impl Db {
                     issued_at: at,
                     deadline,
                     remind_seconds: 600,
+                    measure,
+                    drawn: false,
                 };
                 let became = self.mail.handle(
                     &mut self.instructions,

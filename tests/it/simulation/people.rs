@@ -7,8 +7,8 @@ use super::{
 };
 use calendar::jst_date;
 use contracts::{
-    BankLineId, Capacity, CaseId, Channel, Code, DecisionOutcome, Digest, EndedAs, Kind, Language, ReceiptNumber,
-    ReportOutcome, Service, StaffId, Uuid, recipient::ReportStage,
+    BankLineId, Capacity, CaseId, ChangeId, Channel, Code, DecisionOutcome, Digest, EndedAs, Kind, Language,
+    ReceiptNumber, ReportOutcome, Service, StaffId, Uuid, recipient::ReportStage,
 };
 use fulfilment::answer;
 use identity_verification::verification;
@@ -179,8 +179,15 @@ fn ground_of(kind: Kind) -> (Code, DecisionOutcome) {
 
 fn report(db: &mut Db, rng: &mut StdRng, now: Ms, case: CaseId) {
     let id = contracts::EntryId::derived(case.0, "entry");
-    let Some(entry::State::Stopped { change, .. }) = db.entries.state(id.0) else { return };
-    for i in db.instructions_of(*change) {
+    let Some(entry::State::Stopped { erasure, .. }) = db.entries.state(id.0) else { return };
+    // Two people confirm that what is to be erased is this person's.
+    if *erasure == entry::Erasure::Waits && rng.random_bool(0.5) {
+        let input = entry::Input::MatchConfirmed { change: ChangeId::derived(id.0, "erase"), at: instant(now) };
+        db.feed_entry(now, id, &person(rng), &input);
+    }
+    let changes = [ChangeId::derived(id.0, "stop"), ChangeId::derived(id.0, "erase")];
+    let told: Vec<_> = changes.into_iter().flat_map(|change| db.instructions_of(change)).collect();
+    for i in told {
         let stage = match db.instructions.state(i.0) {
             Some(instruction::State::Issued { .. }) if rng.random_bool(0.5) => ReportStage::Received,
             Some(instruction::State::Issued { .. } | instruction::State::Received { .. }) if rng.random_bool(0.5) => {

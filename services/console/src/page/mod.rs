@@ -8,6 +8,7 @@ mod guard;
 mod incidents;
 mod orders;
 mod parked;
+mod recipient;
 mod recipients;
 mod show;
 mod sign_in;
@@ -203,6 +204,9 @@ pub fn router(app: App, settings: &Settings) -> Router {
         .route("/cases/{case}/order/{order}", post(orders::order))
         .route("/bank", get(bank::page))
         .route("/recipients", get(recipients::page).post(recipients::register))
+        .route("/recipients/{recipient}", get(recipient::page))
+        .route("/recipients/{recipient}/{order}", post(recipient::order))
+        .route("/tasks/{task}/{choice}", post(recipient::task))
         .route("/parked", get(parked::page))
         .route("/parked/{service}/{choice}", post(parked::choose))
         .route("/incidents", get(incidents::page))

@@ -8,13 +8,14 @@ use super::{
 };
 use crate::{
     command::{CommandError, NewRecipient},
-    page::orders,
+    page::{orders, recipient},
 };
 use askama::Template;
 use axum::{extract::State, http::StatusCode};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use contracts::{
-    RecipientId, RecipientKind, Transport, Uuid,
+    ContractItem, Diligence, RecipientId, RecipientKind, Scope, Transport, Uuid,
+    register::TaskRow,
     request::{NatsKey, RecipientRow},
 };
 use privacy_seal::PublicKey;
@@ -26,6 +27,7 @@ struct RecipientsPage {
     token: Uuid,
     /// None: opt-out propagation does not answer.
     rows: Option<Vec<RecipientRow>>,
+    tasks: Vec<TaskRow>,
     away: String,
 }
 
@@ -36,14 +38,37 @@ impl RecipientsPage {
     fn transports(&self) -> &'static [Transport] {
         Transport::ALL
     }
+    fn items(&self) -> &'static [ContractItem] {
+        ContractItem::ALL
+    }
+    fn scopes(&self) -> &'static [Scope] {
+        Scope::ALL
+    }
+    fn words(&self) -> &'static [Diligence] {
+        Diligence::ALL
+    }
+    /// One per form.
+    fn new_token(&self) -> Uuid {
+        Uuid::now_v7()
+    }
+    /// `B has 4 past due`: the alarm.
+    fn alarms(&self) -> Vec<String> {
+        let late = |row: &&RecipientRow| row.overdue > 0;
+        let say = |row: &RecipientRow| {
+            let text = self.page.t("recipients.past-due");
+            text.replace("{label}", row.label.as_str()).replace("{n}", &row.overdue.to_string())
+        };
+        self.rows.iter().flatten().filter(late).map(say).collect()
+    }
 }
 
 /// GET /recipients
 pub async fn page(State(app): State<App>, who: SignedIn) -> Answer {
     let rows = app.commands.recipients().await.ok().map(|list| list.recipients);
+    let tasks = app.commands.tasks().await.map(|list| list.tasks).unwrap_or_default();
     let page = who.page(&app, "recipients");
     let away = page.t("answer.away-read").replace("{service}", &page.word("service", "optout"));
-    Ok(html(StatusCode::OK, RecipientsPage { page, token: Uuid::now_v7(), rows, away }))
+    Ok(html(StatusCode::OK, RecipientsPage { page, token: Uuid::now_v7(), rows, tasks, away }))
 }
 
 /// Reads the form; the error is the key of its sentence. Pure.
@@ -63,10 +88,13 @@ fn read(fields: &Fields, token: Uuid) -> Result<NewRecipient, &'static str> {
         Transport::Nats if nats_user.is_none() => return Err("nats-user-form"),
         _ => {}
     }
-    let bytes = |name, word| -> Result<[u8; 32], &'static str> {
-        STANDARD.decode(fields.get(name).ok_or(word)?).ok().and_then(|b| b.try_into().ok()).ok_or(word)
-    };
-    let sealing_key = bytes("sealing_key", "sealing-key-form")?;
+    let bytes = |name, word| STANDARD.decode(fields.get(name).ok_or(word)?).map_err(|_| word);
+    let sealing_key: [u8; 32] = bytes("sealing_key", "sealing-key-form")?.try_into().map_err(|_| "sealing-key-form")?;
+    // Ed25519, or P-256 compressed or not; whether it is a point is seen where it is registered.
+    let report_key = bytes("report_key", "report-key-form")?;
+    if ![32, 33, 65].contains(&report_key.len()) {
+        return Err("report-key-form");
+    }
     PublicKey::from_bytes(&sealing_key).map_err(|_| "sealing-key-form")?;
     Ok(NewRecipient {
         // From the form's token: the form sent twice is one recipient.
@@ -78,8 +106,11 @@ fn read(fields: &Fields, token: Uuid) -> Result<NewRecipient, &'static str> {
         nats_user: nats_user.filter(|_| transport == Transport::Nats),
         // The steward derives it.
         nats_account: None,
-        report_key: bytes("report_key", "report-key-form")?,
+        report_key,
         sealing_key,
+        organisation: fields.get("organisation").map(str::to_owned),
+        certification: recipient::certification(fields)?,
+        contract: recipient::contract(fields)?,
     })
 }
 

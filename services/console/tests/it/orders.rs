@@ -231,3 +231,78 @@ async fn the_demo_sends_what_the_pages_send() {
     let reply = commands.confirm_identity(By::new(staff, WHY), case, papers).await.unwrap();
     assert!(matches!(reply, StaffReply::Done { .. }));
 }
+
+/// The alarm, what waits for staff, one recipient's page, and orders from it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_recipients_owe_is_shown_and_staff_deal_with_it() {
+    let desk = Desk::start(&[]).await;
+    desk.key(Service::OptOut);
+    let browser = desk.signed_in().await;
+    let (recipient, task) = (contracts::RecipientId(Uuid::now_v7()), Uuid::now_v7());
+    let row = contracts::request::RecipientRow {
+        recipient,
+        label: Code::of("b"),
+        kind: contracts::RecipientKind::Contractor,
+        transport: contracts::Transport::Pull,
+        last: 9,
+        open: 5,
+        oldest_open: Some(story::at(0)),
+        status: Code::of("active"),
+        overdue: 4,
+        missing: vec![Code::of("contract")],
+    };
+    let list = contracts::request::RecipientList { recipients: vec![row.clone()] };
+    let waiting = contracts::register::TaskRow {
+        task,
+        kind: Code::of("report"),
+        recipient,
+        label: Code::of("b"),
+        instruction: Some(contracts::InstructionId(Uuid::now_v7())),
+        entry: None,
+        outcome: Some(contracts::ReportOutcome::Unreachable),
+        ground: Some(Code::of("act-19-2")),
+        since: story::at(1),
+        due: story::at(2),
+    };
+    let tasks = contracts::register::TaskList { tasks: vec![waiting] };
+    let json = |value: serde_json::Value| serde_json::to_vec(&value).unwrap();
+    other_end(&desk, Service::OptOut, "req.optout.recipients".into(), vec![json(serde_json::json!(list))]).await;
+    other_end(&desk, Service::OptOut, "req.optout.tasks".into(), vec![json(serde_json::json!(tasks))]).await;
+    let page = browser.get("/recipients").await;
+    page.has("b has 4 past due.");
+    page.has("Already made and unreachable");
+    page.has("(act-19-2)");
+    let subject = <StaffCommand<contracts::register::CloseTask> as Request>::ENTRY.subject();
+    let mut sent = other_end(&desk, Service::OptOut, subject, vec![done(task, "acted")]).await;
+    let (csrf, token) = (page.csrf(), Uuid::now_v7().to_string());
+    let form = [("csrf", csrf.as_str()), ("token", &token), ("why", WHY)];
+    browser.post(&format!("/tasks/{task}/send-back"), &form).await.has("The recipient has to report again.");
+    let order: StaffCommand<contracts::register::CloseTask> =
+        serde_json::from_slice(&sent.recv().await.unwrap()).unwrap();
+    assert_eq!((order.order.task, order.order.accept), (task, false));
+
+    let view = contracts::register::RecipientView {
+        row,
+        certification: None,
+        contract: None,
+        endpoints: vec![(1, contracts::Transport::Pull, false)],
+        report_keys: vec![(Code::of("0011223344556677"), None)],
+        sealing_key: Code::of("8899aabbccddeeff"),
+        parked: 0,
+        owed: vec![],
+    };
+    let found = contracts::register::RecipientReply::Found(Box::new(view));
+    other_end(&desk, Service::OptOut, "req.optout.recipient".into(), vec![json(serde_json::json!(found))]).await;
+    let page = browser.get(&format!("/recipients/{}", recipient.0)).await;
+    page.has("lacks: contract");
+    let subject = <StaffCommand<contracts::register::SuspendRecipient> as Request>::ENTRY.subject();
+    other_end(&desk, Service::OptOut, subject, vec![done(recipient.0, "suspended")]).await;
+    let token = Uuid::now_v7().to_string();
+    let form = [("csrf", csrf.as_str()), ("token", &token), ("why", WHY)];
+    browser.post(&format!("/recipients/{}/suspend", recipient.0), &form).await.has("The recipient is suspended.");
+    // What cannot be taken back needs a second sign.
+    let token = Uuid::now_v7().to_string();
+    let form = [("csrf", csrf.as_str()), ("token", &token), ("why", WHY)];
+    assert_eq!(browser.post(&format!("/recipients/{}/remove", recipient.0), &form).await.status, 422);
+    assert_eq!(browser.post(&format!("/recipients/{}/befriend", recipient.0), &form).await.status, 404);
+}

@@ -195,8 +195,16 @@ pub fn stop(case: CaseId) -> Vec<Fact> {
             facts.push((
                 48,
                 instruction.0,
-                InstructionSettled { case, entry, instruction, recipient, outcome: ReportOutcome::Applied, at: at(6) }
-                    .into(),
+                InstructionSettled {
+                    case,
+                    entry,
+                    instruction,
+                    recipient,
+                    outcome: ReportOutcome::Applied,
+                    round: None,
+                    at: at(6),
+                }
+                .into(),
             ));
         }
         if n == 2 {

@@ -68,6 +68,8 @@ pub fn note(file: &File, going: bool, fact: &Fact, calendar: &Calendar) -> Noted
             let instructions = u32::try_from(fact.instructions.len()).unwrap_or(u32::MAX);
             Noted::New(Event::Instructed { change: fact.change, instructions })
         }),
+        // Settled again after an amended report: counted the first time.
+        Fact::InstructionSettled(fact) if fact.round.is_some() => Noted::Known,
         Fact::InstructionSettled(fact) => with_final(file, fact.entry, |_| Noted::New(Event::Reported)),
         Fact::StopConfirmed(fact) => with_final(file, fact.entry, |stop| match stop.confirmed {
             Some(_) => Noted::Known,

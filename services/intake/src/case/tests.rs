@@ -123,11 +123,12 @@ pub fn settled(round: u8, which: u128, hour: i64) -> Fact {
         instruction: InstructionId(Uuid::from_u128(60 + which)),
         recipient: RecipientId(Uuid::from_u128(70 + which)),
         outcome: ReportOutcome::Applied,
+        round: None,
         at: hours(hour),
     })
 }
 pub fn stop_confirmed(round: u8, hour: i64) -> Fact {
-    Fact::StopConfirmed(StopConfirmed { case: id(), entry: entry(round), recipients: 2, at: hours(hour) })
+    Fact::StopConfirmed(StopConfirmed { case: id(), entry: entry(round), recipients: 2, at: hours(hour), answer: None })
 }
 
 /// A case and everything that it said.

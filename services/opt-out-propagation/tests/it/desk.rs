@@ -2,8 +2,9 @@
 
 use chassis::{Bus, Cause, Home, Runtime, Schema};
 use contracts::{
-    CaseId, ChangeId, Code, EntryId, Measure, RecipientId, RecipientKind, Scope, Sealed, Service, StaffId, Timestamp,
-    Transport, Uuid,
+    CaseId, ChangeId, Code, ContractItem, Diligence, EntryId, Measure, RecipientId, RecipientKind, Scope, Sealed,
+    Service, StaffId, Timestamp, Transport, Uuid,
+    register::{Certification, Contract},
     request::{ListRecipients, NatsKey, RecipientRow, RegisterRecipient, Request, StaffCommand, StaffReply},
 };
 use opt_out_propagation::{
@@ -11,7 +12,8 @@ use opt_out_propagation::{
     entry::{self, Entry},
     fanout::FanOut,
     person::Register,
-    rows::EntryRows,
+    propagation::Periods,
+    rows::{EntryRows, InstructionRows},
 };
 use privacy::{BlindIndex, FileMasterKey, Limits, Personal, PublicKey, ServiceKey, Vault};
 use recipient_kit::{
@@ -76,14 +78,16 @@ impl Desk {
         FanOut {
             bus: self.bus.clone(),
             register: self.register.clone(),
-            report_days: 7,
+            instructions: Home::with_rows(&self.bus, Arc::new(InstructionRows)),
+            periods: periods(),
             remind_seconds: 60,
+            sample_percent: 0,
             wake: Arc::new(Notify::new()),
             deliveries: Arc::new(Notify::new()),
         }
     }
 
-    async fn ask<R: Request>(&self, request: &R) -> R::Reply {
+    pub async fn ask<R: Request>(&self, request: &R) -> R::Reply {
         let bytes = serde_json::to_vec(request).unwrap();
         testkit::eventually("the service answers", || async {
             let asked = self.console.request(R::ENTRY.subject(), bytes.clone().into()).await;
@@ -94,14 +98,22 @@ impl Desk {
 
     /// As the console orders it.
     pub async fn register(&self, order: RegisterRecipient) -> StaffReply {
-        self.ask(&StaffCommand {
-            token: Uuid::now_v7(),
-            staff: StaffId::new(),
-            why: Sealed(vec![1]),
-            traceparent: None,
-            order,
-        })
-        .await
+        self.order(StaffId::new(), order).await
+    }
+
+    /// Any order, as a member of staff gives it.
+    pub async fn order<T>(&self, staff: StaffId, order: T) -> StaffReply
+    where
+        StaffCommand<T>: Request<Reply = StaffReply>,
+    {
+        let token = Uuid::now_v7();
+        self.ask(&StaffCommand { token, staff, why: self.sealed(token, "試験のため"), traceparent: None, order }).await
+    }
+
+    /// Sealed to the service, as the console seals.
+    pub fn sealed(&self, aad: Uuid, text: &str) -> Sealed {
+        let service = PublicKey::load(&self.rt.keys_dir().join("optout.pub")).unwrap();
+        privacy::seal_to(&service, aad.as_bytes(), text.as_bytes()).unwrap()
     }
 
     pub async fn recipients(&self) -> Vec<RecipientRow> {
@@ -121,6 +133,9 @@ impl Desk {
             nats_account: None,
             report_key: Sealed(keys.report_public().to_vec()),
             sealing_key: Sealed(keys.sealing_public().as_bytes().to_vec()),
+            organisation: None,
+            certification: Some(certification()),
+            contract: Some(contract()),
         }
     }
 
@@ -141,6 +156,9 @@ impl Desk {
             nats_account: NatsKey::new(&account),
             report_key: Sealed(keys.report_public().to_vec()),
             sealing_key: Sealed(keys.sealing_public().as_bytes().to_vec()),
+            organisation: None,
+            certification: Some(certification()),
+            contract: Some(contract()),
         };
         (order, creds, account)
     }
@@ -157,6 +175,12 @@ impl Desk {
     /// Enters a final stop for a person.
     pub async fn stop(&self, kana: &str) -> EntryId {
         let (case, entry) = (CaseId::new(), EntryId::new());
+        self.enter(case, entry, kana, Measure::Stop).await;
+        entry
+    }
+
+    /// Enters a final stop, with the wish to erase or without.
+    pub async fn enter(&self, case: CaseId, entry: EntryId, kana: &str, measure: Measure) {
         let person = Personal::new(Identifiers {
             kana: kana.to_owned(),
             birth_date: "1980-02-29".parse().unwrap(),
@@ -169,14 +193,13 @@ impl Desk {
         let input = entry::Input::EnterStop {
             case,
             scope: Scope::Both,
-            measure: Measure::Stop,
+            measure,
             received_at: at,
             change: ChangeId::derived(entry.0, "stop"),
             at,
         };
         let outcome = self.entries.handle(entry.0, Cause::Person(Uuid::now_v7()), input).await.unwrap();
         assert!(outcome.is_done(), "{outcome:?}");
-        entry
     }
 
     /// Waits until the entry is confirmed; by how many recipients.
@@ -202,6 +225,33 @@ impl Desk {
                 .await
                 .unwrap();
         rows.into_iter().collect()
+    }
+}
+
+pub fn periods() -> Periods {
+    let days = |n: i64| jiff::SignedDuration::from_hours(24 * n);
+    Periods { immediately: days(1), promptly: days(7), without_delay: days(14) }
+}
+
+pub fn certification() -> Certification {
+    Certification {
+        number: Code::of("k-12"),
+        on: "2025-04-01".parse().unwrap(),
+        scope: Scope::Both,
+        until: None,
+        parent: None,
+        permitted_on: None,
+    }
+}
+
+pub fn contract() -> Contract {
+    Contract {
+        scope: Scope::Both,
+        from: "2025-04-01".parse().unwrap(),
+        until: None,
+        stop: Diligence::Promptly,
+        erase: Diligence::WithoutDelay,
+        items: ContractItem::ALL.iter().map(|item| (*item, Code::of("article-3"))).collect(),
     }
 }
 
@@ -239,6 +289,18 @@ pub async fn insert_recipient(desk: &Desk, label: &str, keys: &RecipientKeys) ->
                     .bind(endpoint)
                     .bind(recipient.0)
                     .bind([0u8].as_slice())
+                    .execute(&mut *tx)
+                    .await?;
+                sqlx::query("update recipient set certification = $2 where id = $1")
+                    .bind(recipient.0)
+                    .bind(serde_json::to_value(certification()).unwrap())
+                    .execute(&mut *tx)
+                    .await?;
+                let contract = contract();
+                sqlx::query("insert into contract_version (recipient, version, terms, items, activated_at) values ($1, 1, $2, $3, now())")
+                    .bind(recipient.0)
+                    .bind(serde_json::to_value(&contract).unwrap())
+                    .bind(contract.items.iter().map(|(item, _)| item.as_str()).collect::<Vec<_>>())
                     .execute(tx)
                     .await?;
                 Ok(())

@@ -5,7 +5,9 @@
 mod desk;
 mod engine;
 mod fan_out;
+mod gate;
 mod heard;
+mod life;
 mod nats;
 mod partner;
 mod sick;

@@ -53,10 +53,11 @@ async fn a_stop_goes_to_the_contractor_and_its_reports_come_back() {
             recipient: order.recipient,
             digest: contracts::Digest([0; 32]),
             stage: contracts::recipient::ReportStage::Received,
-            at: Timestamp::now(),
+            time: Timestamp::now(),
             book_entry: None,
+            erasures: vec![],
         },
-        &[&keys.signing],
+        &keys.signing,
     );
     let ReportAnswer::Refused { reason } = reports.send(&forged).await.unwrap() else { panic!() };
     assert_eq!(reason.as_str(), "unknown-instruction");

@@ -1,0 +1,150 @@
+// A recipient (通知先) in JavaScript: verifies, opens, applies, reports. The transports are in webhook.mjs and nats_pull.mjs.
+//
+// Order, and why: look -> open -> journal, synced -> acknowledge -> report. A crash at any point leaves either nothing (the
+// instruction comes again) or lines in the journal (the report is sent after the restart). Reports are signed once and kept,
+// so that a repeat has the same bytes and gets the first answer.
+//
+// Settings, from the environment: MADOGUCHI_RECIPIENT, MADOGUCHI_REPORT_KEY (Ed25519) and MADOGUCHI_SEALING_KEY (X25519),
+// 32 secret bytes in base64 each; MADOGUCHI_BOOKS, the journal's file.
+
+import { createHash, createPrivateKey, createPublicKey } from "node:crypto";
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, truncateSync, writeSync } from "node:fs";
+import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from "@hpke/core";
+import { HTTP } from "cloudevents";
+import { CompactSign, importJWK } from "jose";
+
+export const BODY_MAX = 64 * 1024;
+const INSTRUCTION = "jp.madoguchi.recipient.instruction.v1";
+const TYP = "madoguchi-report-v1+jws";
+const SUITE = new CipherSuite({ kem: new DhkemX25519HkdfSha256(), kdf: new HkdfSha256(), aead: new Aes256Gcm() });
+const INFO = new TextEncoder().encode("madoguchi seal v1");
+
+/** Not for this recipient, or not to be opened: never applied; call the desk. */
+export class Refused extends Error {}
+/** Not an instruction. */
+export class Malformed extends Error {}
+
+/** The public half of 32 secret bytes; `type` is `ed25519` or `x25519`. */
+function publicOf(type, secret) {
+  const prefix = { ed25519: "302e020100300506032b657004220420", x25519: "302e020100300506032b656e04220420" }[type];
+  const key = createPrivateKey({ key: Buffer.concat([Buffer.from(prefix, "hex"), secret]), format: "der", type: "pkcs8" });
+  return Buffer.from(createPublicKey(key).export({ format: "jwk" }).x, "base64url");
+}
+
+/** The first 8 bytes of the SHA-256 of the key's bytes, in hexadecimal. */
+export const keyId = (bytes) => createHash("sha256").update(bytes).digest("hex").slice(0, 16);
+
+export class Keys {
+  static async from(report, sealing) {
+    const keys = new Keys();
+    keys.reportPublic = publicOf("ed25519", report);
+    keys.sealingPublic = publicOf("x25519", sealing);
+    const jwk = { kty: "OKP", crv: "Ed25519", d: report.toString("base64url"), x: keys.reportPublic.toString("base64url") };
+    keys.signing = await importJWK(jwk, "EdDSA");
+    keys.sealing = await SUITE.kem.importKey("raw", new Uint8Array(sealing).buffer, false);
+    return keys;
+  }
+
+  /** HPKE base mode: one version byte 1, 32 bytes of encapsulated key, ciphertext; bound to the instruction's id. */
+  async open(instruction, sealed) {
+    if (sealed.length < 33 || sealed[0] !== 1) throw new Refused("not sealed in version 1");
+    const bytes = new Uint8Array(sealed);
+    const aad = new Uint8Array(Buffer.from(instruction.replaceAll("-", ""), "hex"));
+    try {
+      const context = await SUITE.createRecipientContext({
+        recipientKey: this.sealing,
+        enc: bytes.slice(1, 33).buffer,
+        info: INFO.buffer,
+      });
+      const plain = await context.open(bytes.slice(33).buffer, aad.buffer);
+      return JSON.parse(new TextDecoder().decode(plain));
+    } catch (cause) {
+      throw new Refused("the identifiers do not open with this key", { cause });
+    }
+  }
+
+  /** A compact JWS whose header is exactly alg, kid and typ. */
+  sign(report) {
+    const header = { alg: "EdDSA", kid: keyId(this.reportPublic), typ: TYP };
+    return new CompactSign(new TextEncoder().encode(JSON.stringify(report))).setProtectedHeader(header).sign(this.signing);
+  }
+}
+
+export class Recipient {
+  constructor(me, keys, path) {
+    Object.assign(this, { me, keys, seen: new Set(), stopped: new Map(), open: [], line: Promise.resolve() });
+    if (existsSync(path)) {
+      const text = readFileSync(path);
+      // A line that a crash cut off was never acknowledged: it comes again.
+      const whole = text.lastIndexOf("\n") + 1;
+      truncateSync(path, whole);
+      for (const line of text.subarray(0, whole).toString().split("\n")) if (line) this.note(JSON.parse(line));
+    }
+    this.file = openSync(path, "a");
+  }
+
+  note(line) {
+    if (line.taken) {
+      this.seen.add(line.taken.id);
+      if (line.taken.applied) this.stopped.set(line.taken.entry, line.taken.version);
+      this.open.push(...line.taken.reports);
+    } else {
+      this.open = this.open.filter((jws) => jws !== line.answered);
+    }
+  }
+
+  write(line) {
+    writeSync(this.file, JSON.stringify(line) + "\n");
+    fsyncSync(this.file);
+    this.note(line);
+  }
+
+  /** Takes the instruction's bytes exactly as received: `new`, `stale` or `repeat`. One after the other. */
+  take(body) {
+    const taken = this.line.then(() => this.takeOne(body));
+    this.line = taken.catch(() => {});
+    return taken;
+  }
+
+  async takeOne(body) {
+    let event;
+    try {
+      event = HTTP.toEvent({ headers: { "content-type": "application/cloudevents+json" }, body: body.toString("utf8") });
+    } catch (cause) {
+      throw new Malformed("not a CloudEvent", { cause });
+    }
+    const data = event?.data;
+    if (event?.type !== INSTRUCTION || typeof data?.person !== "string") throw new Malformed("not an instruction");
+    // The audience stands inside what is signed: an instruction that strayed is seen as such.
+    if (data.audience !== this.me || event.subject !== this.me) throw new Refused("for another recipient");
+    if (this.seen.has(event.id)) return "repeat";
+    if (data.sealed_to !== keyId(this.keys.sealingPublic)) throw new Refused("sealed to another key");
+    const person = await this.keys.open(event.id, Buffer.from(data.person, "base64"));
+    const applied = !(this.stopped.get(data.entry) >= data.entry_version);
+    if (applied) await this.apply(person, data);
+    const digest = createHash("sha256").update(body).digest("hex");
+    const base = { instruction: event.id, recipient: this.me, digest, time: new Date().toISOString() };
+    const done = { ...base, stage: "reported", outcome: "applied" };
+    if (data.measure === "erase") {
+      done.book_entry = `book-${data.position}`;
+      done.erasures = [{ system: "example", on: base.time.slice(0, 10), method: "overwritten", items: ["all"] }];
+    }
+    const reports = [await this.keys.sign({ ...base, stage: "received" }), await this.keys.sign(done)];
+    this.write({ taken: { id: event.id, entry: data.entry, version: data.entry_version, applied, reports } });
+    return applied ? "new" : "stale";
+  }
+
+  /** Here your own system stops using what it holds of this person. It may be called twice after a crash. */
+  async apply(_person, _data) {}
+
+  answered(jws, answer) {
+    this.write({ answered: jws });
+    if (answer.result === "refused") console.error("the desk refused a report:", answer.reason);
+  }
+}
+
+export async function fromEnvironment() {
+  const secret = (name) => Buffer.from(process.env[name] ?? "", "base64");
+  const keys = await Keys.from(secret("MADOGUCHI_REPORT_KEY"), secret("MADOGUCHI_SEALING_KEY"));
+  return new Recipient(process.env.MADOGUCHI_RECIPIENT, keys, process.env.MADOGUCHI_BOOKS ?? "journal.ndjson");
+}

@@ -1,0 +1,219 @@
+//! 通知先の一件: everything about one recipient, what is ordered about it, and the tasks that its reports make.
+
+use super::{
+    Answer, App, Page,
+    answer::{self, Next},
+    guard::{Fields, Signed, SignedIn, not_found_for},
+    html,
+};
+use crate::{command::By, page::orders};
+use askama::Template;
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use contracts::{
+    Code, ContractItem, Date, Diligence, RecipientId, Scope, Timestamp, Uuid,
+    register::{Certification, Contract, RecipientReply, RecipientView},
+};
+
+#[derive(Template)]
+#[template(path = "recipient.html")]
+struct RecipientPage {
+    page: Page,
+    view: RecipientView,
+}
+
+impl RecipientPage {
+    fn token(&self) -> Uuid {
+        Uuid::now_v7()
+    }
+    fn items(&self) -> &'static [ContractItem] {
+        ContractItem::ALL
+    }
+    fn scopes(&self) -> &'static [Scope] {
+        Scope::ALL
+    }
+    fn words(&self) -> &'static [Diligence] {
+        Diligence::ALL
+    }
+    fn is(&self, status: &str) -> bool {
+        self.view.row.status.as_str() == status
+    }
+}
+
+/// GET /recipients/{recipient}
+pub async fn page(State(app): State<App>, Path(recipient): Path<Uuid>, who: SignedIn) -> Answer {
+    match app.commands.recipient(RecipientId(recipient)).await {
+        Ok(RecipientReply::Found(view)) => {
+            let page = who.page_at(&app, "recipients", &format!("/recipients/{recipient}"));
+            Ok(html(StatusCode::OK, RecipientPage { page, view: *view }))
+        }
+        Ok(RecipientReply::Unknown) => Ok(not_found_for(&who, &app)),
+        Err(error) => Ok(answer::failed(&who, &app, next("/recipients".into()), &error, None)),
+    }
+}
+
+fn next(path: String) -> Next {
+    Next { section: "recipients", path, words: "answer.to-recipients" }
+}
+
+/// The seven items, as the form has them; an empty field is a missing item. Pure.
+pub(super) fn contract(fields: &Fields) -> Result<Option<Contract>, &'static str> {
+    let items: Vec<(ContractItem, Code)> = ContractItem::ALL
+        .iter()
+        .filter_map(|item| Some((*item, fields.parsed(&format!("item-{}", item.as_str()))?)))
+        .collect();
+    let Some(from) = fields.parsed::<Date>("contract_from") else {
+        return if items.is_empty() { Ok(None) } else { Err("contract-from-none") };
+    };
+    Ok(Some(Contract {
+        scope: fields.parsed("contract_scope").ok_or("scope-none")?,
+        from,
+        until: fields.parsed("contract_until"),
+        stop: fields.parsed("contract_stop").unwrap_or(Diligence::WithoutDelay),
+        erase: fields.parsed("contract_erase").unwrap_or(Diligence::WithoutDelay),
+        items,
+    }))
+}
+
+/// 認定, as the form has it. Pure.
+pub(super) fn certification(fields: &Fields) -> Result<Option<Certification>, &'static str> {
+    let Some(number) = fields.get("certification_number") else { return Ok(None) };
+    Ok(Some(Certification {
+        number: number.parse().map_err(|_| "certification-number-form")?,
+        on: fields.parsed("certification_on").ok_or("certification-on-none")?,
+        scope: fields.parsed("certification_scope").ok_or("scope-none")?,
+        until: fields.parsed("certification_until"),
+        parent: fields.parsed("parent"),
+        permitted_on: fields.parsed("permitted_on"),
+    }))
+}
+
+fn key(fields: &Fields, name: &str, word: &'static str) -> Result<Option<Vec<u8>>, &'static str> {
+    fields.get(name).map(|text| STANDARD.decode(text).map_err(|_| word)).transpose()
+}
+
+/// The end of that day in Japan; without a day: now, so that the old key verifies no longer.
+fn overlap(fields: &Fields, now: Timestamp) -> Timestamp {
+    let day = fields.parsed::<Date>("overlap_until");
+    let end = day.and_then(|day| day.tomorrow().ok()?.in_tz("Asia/Tokyo").ok());
+    end.map_or(now, |end| end.timestamp())
+}
+
+/// POST /recipients/{recipient}/{order}
+pub async fn order(
+    State(app): State<App>,
+    Path((recipient, order)): Path<(Uuid, String)>,
+    Signed { who, fields }: Signed,
+) -> Answer {
+    let id = RecipientId(recipient);
+    let next = next(format!("/recipients/{recipient}"));
+    let by = orders::by(who.staff.id, &fields);
+    let reply = match by {
+        Err(word) => Err(word),
+        Ok(by) => match order.as_str() {
+            "suspend" => Ok(app.commands.suspend(by, id).await),
+            "resume" => Ok(app.commands.resume(by, id).await),
+            "remove" if fields.get("sure") != Some("yes") => Err("erase-not-sure"),
+            "remove" => Ok(app.commands.remove(by, id).await),
+            "rotate" => rotate(&app, by, id, &fields).await,
+            "contract" => match contract(&fields) {
+                Ok(Some(new)) => Ok(app.commands.set_contract(by, id, new).await),
+                Ok(None) => Err("contract-from-none"),
+                Err(word) => Err(word),
+            },
+            "certify" => match certification(&fields) {
+                Ok(Some(new)) => Ok(app.commands.certify(by, id, new).await),
+                Ok(None) => Err("certification-number-form"),
+                Err(word) => Err(word),
+            },
+            "end-certification" => match fields.parsed("on") {
+                Some(on) => Ok(app.commands.end_certification(by, id, on).await),
+                None => Err("certification-on-none"),
+            },
+            _ => return Ok(not_found_for(&who, &app)),
+        },
+    };
+    let again = Some((format!("/recipients/{recipient}/{order}"), fields.clone()));
+    Ok(match reply {
+        Ok(reply) => answer::answer(&who, &app, next, reply, again),
+        Err(word) => answer::refused_at(&who, &app, StatusCode::UNPROCESSABLE_ENTITY, word, next),
+    })
+}
+
+type Reply = Result<contracts::request::StaffReply, crate::command::CommandError>;
+
+async fn rotate(app: &App, by: By<'_>, id: RecipientId, fields: &Fields) -> Result<Reply, &'static str> {
+    let report = key(fields, "report_key", "report-key-form")?;
+    let sealing = match key(fields, "sealing_key", "sealing-key-form")? {
+        Some(bytes) => Some(bytes.try_into().map_err(|_| "sealing-key-form")?),
+        None => None,
+    };
+    Ok(app.commands.rotate_keys(by, id, report, sealing, overlap(fields, app.clock.now())).await)
+}
+
+/// POST /tasks/{task}/{choice}
+pub async fn task(
+    State(app): State<App>,
+    Path((task, choice)): Path<(Uuid, String)>,
+    Signed { who, fields }: Signed,
+) -> Answer {
+    let next = next("/recipients".into());
+    let accept = match choice.as_str() {
+        "accept" => true,
+        "send-back" => false,
+        _ => return Ok(not_found_for(&who, &app)),
+    };
+    let by = match orders::by(who.staff.id, &fields) {
+        Ok(by) => by,
+        Err(word) => {
+            return Ok(answer::refused_at(&who, &app, StatusCode::UNPROCESSABLE_ENTITY, word, next));
+        }
+    };
+    let reply = app.commands.close_task(by, task, accept).await;
+    let again = Some((format!("/tasks/{task}/{choice}"), fields.clone()));
+    Ok(answer::answer(&who, &app, next, reply, again))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(fields: &[(&str, &str)]) -> Fields {
+        Fields(fields.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())
+    }
+
+    #[test]
+    fn a_contract_has_the_items_that_were_filled_in() {
+        assert_eq!(contract(&form(&[])), Ok(None), "none is given");
+        let mut fields =
+            vec![("contract_from", "2026-04-01"), ("contract_scope", "both"), ("contract_stop", "promptly")];
+        let names: Vec<String> = ContractItem::ALL.iter().map(|i| format!("item-{}", i.as_str())).collect();
+        fields.extend(names.iter().map(|name| (name.as_str(), "article-3")));
+        let whole = contract(&form(&fields)).unwrap().unwrap();
+        assert_eq!((whole.missing(), whole.stop, whole.erase), (None, Diligence::Promptly, Diligence::WithoutDelay));
+        fields.retain(|(name, _)| *name != "item-reports");
+        assert_eq!(contract(&form(&fields)).unwrap().unwrap().missing(), Some(ContractItem::Reports));
+        assert_eq!(contract(&form(&[("item-reports", "article-3")])), Err("contract-from-none"));
+    }
+
+    #[test]
+    fn a_certification_is_complete_or_its_first_fault_is_named() {
+        assert_eq!(certification(&form(&[])), Ok(None));
+        let good =
+            [("certification_number", "k-12"), ("certification_on", "2025-04-01"), ("certification_scope", "both")];
+        assert_eq!(certification(&form(&good)).unwrap().unwrap().number, Code::of("k-12"));
+        assert_eq!(certification(&form(&good[..1])), Err("certification-on-none"));
+        assert_eq!(certification(&form(&[("certification_number", "K 12")])), Err("certification-number-form"));
+    }
+
+    #[test]
+    fn an_old_key_verifies_until_the_end_of_the_day_in_japan() {
+        let now: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
+        assert_eq!(overlap(&form(&[]), now), now);
+        let until = overlap(&form(&[("overlap_until", "2026-11-30")]), now);
+        assert_eq!(until.to_string(), "2026-11-30T15:00:00Z");
+    }
+}

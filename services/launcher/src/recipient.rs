@@ -1,0 +1,332 @@
+//! `madoguchi recipient`: recipients' life from a terminal. It sends the very requests that the console sends, as the user
+//! `console`, each with who and why, and prints what the service answers.
+
+use anyhow::{Context, bail, ensure};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use chassis::{Clock, Runtime, config::Settings};
+use clap::{Args, Subcommand};
+use contracts::{
+    Code, ContractItem, Date, Diligence, RecipientId, RecipientKind, Scope, Sealed, StaffId, Timestamp, Transport,
+    Uuid,
+    register::{
+        Certification, Contract, RecipientReply, RemoveRecipient, ResumeRecipient, RotateKeys, ShowRecipient,
+        SuspendRecipient,
+    },
+    request::{ListRecipients, NatsKey, RecipientRow, RegisterRecipient, Request, StaffCommand, StaffReply},
+};
+use privacy_seal::{PublicKey, seal_to};
+use std::{path::PathBuf, time::Duration};
+
+/// How long an answer is waited for.
+const WITHIN: Duration = Duration::from_secs(10);
+
+/// What every order carries.
+#[derive(Clone, Debug, Args)]
+pub struct By {
+    /// The member of staff who orders it: the id that the console shows under Staff.
+    #[arg(long)]
+    staff: Uuid,
+    /// Why, in words; sealed before it leaves this process.
+    #[arg(long)]
+    why: String,
+    /// A configuration file on top of the defaults.
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+/// What to do with a recipient.
+#[derive(Debug, Subcommand)]
+pub enum Step {
+    /// Puts a recipient on the list of those who are told of stops.
+    Add(Box<New>),
+    /// Gives it other keys; the old report key verifies for a while.
+    Rotate {
+        /// The recipient.
+        recipient: Uuid,
+        /// New report key: Ed25519 or P-256, base64.
+        #[arg(long)]
+        report_key: Option<String>,
+        /// New sealing key: X25519, base64.
+        #[arg(long)]
+        sealing_key: Option<String>,
+        /// For how many days reports with the old key are taken.
+        #[arg(long, default_value_t = 14)]
+        overlap_days: u16,
+        /// Who and why.
+        #[command(flatten)]
+        by: By,
+    },
+    /// Parks its deliveries; deadlines run on. `--resume` lets them go on.
+    Suspend {
+        /// The recipient.
+        recipient: Uuid,
+        /// Takes the suspension back.
+        #[arg(long)]
+        resume: bool,
+        /// Who and why.
+        #[command(flatten)]
+        by: By,
+    },
+    /// No new instructions; what is owed stays owed until it is reported or attested.
+    Remove {
+        /// The recipient.
+        recipient: Uuid,
+        /// Who and why.
+        #[command(flatten)]
+        by: By,
+    },
+    /// Shows all recipients, or everything about one.
+    Show {
+        /// The recipient.
+        recipient: Option<Uuid>,
+        /// A configuration file on top of the defaults.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
+}
+
+/// A new recipient.
+#[derive(Debug, Args)]
+pub struct New {
+    /// Its short name: lower-case letters, digits, hyphens.
+    label: Code,
+    /// core-zone, contractor, sub-contractor, hospital, certified-operator, user.
+    #[arg(long, default_value = "contractor")]
+    kind: RecipientKind,
+    /// nats, webhook, pull, sealed-file.
+    #[arg(long)]
+    transport: Transport,
+    /// Webhook: where to POST.
+    #[arg(long)]
+    url: Option<String>,
+    /// NATS: its own user public key (`U…`).
+    #[arg(long)]
+    nats_user: Option<String>,
+    /// Report key: Ed25519 or P-256, base64.
+    #[arg(long)]
+    report_key: String,
+    /// Sealing key: X25519, base64.
+    #[arg(long)]
+    sealing_key: String,
+    /// Hospitals and other operators: what people call it.
+    #[arg(long)]
+    organisation: Option<String>,
+    /// 認定番号, as a code.
+    #[arg(long, requires = "certified_on")]
+    certification: Option<Code>,
+    /// 認定の年月日.
+    #[arg(long)]
+    certified_on: Option<Date>,
+    /// Sub-contractors: the contractor above.
+    #[arg(long)]
+    parent: Option<Uuid>,
+    /// Sub-contractors: when the sub-entrusting was permitted.
+    #[arg(long)]
+    permitted_on: Option<Date>,
+    /// The contract is in force from this day.
+    #[arg(long)]
+    contract_from: Option<Date>,
+    /// anonymised, pseudonymised, both.
+    #[arg(long, default_value = "both")]
+    scope: Scope,
+    /// Until when a stop is reported: immediately, promptly, without-delay.
+    #[arg(long, default_value = "without-delay")]
+    stop: Diligence,
+    /// The same of an erasure.
+    #[arg(long, default_value = "without-delay")]
+    erase: Diligence,
+    /// Where in the contract each of the seven items stands, `scope=article-3`; once per item.
+    #[arg(long = "item", value_parser = item)]
+    items: Vec<(ContractItem, Code)>,
+    /// Who and why.
+    #[command(flatten)]
+    by: By,
+}
+
+fn item(text: &str) -> Result<(ContractItem, Code), String> {
+    let (item, place) = text.split_once('=').ok_or("use item=place, as scope=article-3")?;
+    Ok((item.parse().map_err(|e| format!("{e}"))?, place.parse().map_err(|e| format!("{e}"))?))
+}
+
+/// The way to the service.
+struct Desk {
+    nats: async_nats::Client,
+    key: PublicKey,
+}
+
+impl Desk {
+    async fn open(config: Option<&std::path::Path>) -> anyhow::Result<Self> {
+        let rt = Runtime::new(Settings::load(config, &[])?, Clock::system())?;
+        let key = PublicKey::load(&rt.keys_dir().join("optout.pub")).context("`house.keys_dir`: optout.pub")?;
+        Ok(Self { nats: rt.nats("console").await.context("`house.nats_url`: as the user console")?, key })
+    }
+
+    async fn ask<R: Request>(&self, request: &R) -> anyhow::Result<R::Reply> {
+        let (subject, bytes) = (R::ENTRY.subject(), serde_json::to_vec(request)?);
+        let reply = tokio::time::timeout(WITHIN, self.nats.request(subject.clone(), bytes.into()))
+            .await
+            .with_context(|| format!("{subject}: no answer within {} s", WITHIN.as_secs()))?
+            .with_context(|| format!("{subject}: is the desk running?"))?;
+        serde_json::from_slice(&reply.payload).with_context(|| format!("{subject}: an answer of another version"))
+    }
+
+    async fn order<T>(&self, by: &By, order: T) -> anyhow::Result<()>
+    where
+        StaffCommand<T>: Request<Reply = StaffReply>,
+    {
+        ensure!(!by.why.trim().is_empty(), "`--why` must say why");
+        let token = Uuid::now_v7();
+        let why = self.seal(token, &by.why)?;
+        let command = StaffCommand { token, staff: StaffId(by.staff), why, traceparent: None, order };
+        match self.ask(&command).await? {
+            StaffReply::Done { machine, status, .. } => println!("{machine} {status}"),
+            StaffReply::Refused { reason, .. } => bail!("refused: {reason}"),
+        }
+        Ok(())
+    }
+
+    fn seal(&self, aad: Uuid, text: &str) -> anyhow::Result<Sealed> {
+        Ok(seal_to(&self.key, aad.as_bytes(), text.as_bytes())?)
+    }
+
+    async fn add(&self, new: New) -> anyhow::Result<()> {
+        let recipient = RecipientId::new();
+        let (mut account, mut user) = (None, None);
+        if let Some(text) = &new.nats_user {
+            user = Some(NatsKey::new(text).context("`--nats-user`: 56 characters that begin with U")?);
+            let question = console::command::Admit { recipient: recipient.0, user: text.clone() };
+            let reply = self.nats.request(console::command::ADMIT, serde_json::to_vec(&question)?.into()).await?;
+            let admitted: console::command::Admitted =
+                serde_json::from_slice(&reply.payload).context("the steward refuses the user's public key")?;
+            account = NatsKey::new(&admitted.account);
+            println!("{}", admitted.user_jwt);
+        }
+        let sealed = |text: &Option<String>| text.as_ref().map(|text| self.seal(recipient.0, text)).transpose();
+        let certification = new.certification.zip(new.certified_on).map(|(number, on)| Certification {
+            number,
+            on,
+            scope: new.scope,
+            until: None,
+            parent: new.parent.map(RecipientId),
+            permitted_on: new.permitted_on,
+        });
+        let contract = new.contract_from.map(|from| Contract {
+            scope: new.scope,
+            from,
+            until: None,
+            stop: new.stop,
+            erase: new.erase,
+            items: new.items,
+        });
+        let order = RegisterRecipient {
+            recipient,
+            label: new.label,
+            kind: new.kind,
+            transport: new.transport,
+            url: sealed(&new.url)?,
+            nats_user: user,
+            nats_account: account,
+            report_key: key("--report-key", &new.report_key)?,
+            sealing_key: key("--sealing-key", &new.sealing_key)?,
+            organisation: sealed(&new.organisation)?,
+            certification,
+            contract,
+        };
+        self.order(&new.by, order).await
+    }
+
+    async fn show(&self, recipient: Option<RecipientId>) -> anyhow::Result<()> {
+        let Some(recipient) = recipient else {
+            for row in self.ask(&ListRecipients {}).await?.recipients {
+                println!("{}", line(&row));
+            }
+            return Ok(());
+        };
+        match self.ask(&ShowRecipient { recipient }).await? {
+            RecipientReply::Unknown => bail!("there is no such recipient"),
+            RecipientReply::Found(view) => println!("{}", serde_json::to_string_pretty(&view)?),
+        }
+        Ok(())
+    }
+}
+
+/// One recipient in one line.
+fn line(row: &RecipientRow) -> String {
+    let lacks: Vec<&str> = row.missing.iter().map(Code::as_str).collect();
+    let mut line = format!(
+        "{} {} {} {} {} last {} open {}",
+        row.recipient, row.label, row.kind, row.transport, row.status, row.last, row.open
+    );
+    if row.overdue > 0 {
+        line += &format!(", {} past due", row.overdue);
+    }
+    if !lacks.is_empty() {
+        line += &format!(", lacks {}", lacks.join(", "));
+    }
+    line
+}
+
+fn key(flag: &str, text: &str) -> anyhow::Result<Sealed> {
+    Ok(Sealed(STANDARD.decode(text).with_context(|| format!("`{flag}`: not base64"))?))
+}
+
+/// Does it.
+///
+/// # Errors
+/// What is wrong with the flags, who does not answer, or why the order was refused.
+pub(crate) async fn run(step: Step) -> anyhow::Result<()> {
+    match step {
+        Step::Add(new) => Desk::open(new.by.config.as_deref()).await?.add(*new).await,
+        Step::Rotate { recipient, report_key, sealing_key, overlap_days, by } => {
+            let overlap = jiff::SignedDuration::from_hours(24 * i64::from(overlap_days));
+            let order = RotateKeys {
+                recipient: RecipientId(recipient),
+                report_key: report_key.map(|text| key("--report-key", &text)).transpose()?,
+                sealing_key: sealing_key.map(|text| key("--sealing-key", &text)).transpose()?,
+                overlap_until: Clock::system().now().checked_add(overlap).unwrap_or(Timestamp::MAX),
+            };
+            Desk::open(by.config.as_deref()).await?.order(&by, order).await
+        }
+        Step::Suspend { recipient, resume, by } => {
+            let (desk, recipient) = (Desk::open(by.config.as_deref()).await?, RecipientId(recipient));
+            if resume {
+                desk.order(&by, ResumeRecipient { recipient }).await
+            } else {
+                desk.order(&by, SuspendRecipient { recipient }).await
+            }
+        }
+        Step::Remove { recipient, by } => {
+            let order = RemoveRecipient { recipient: RecipientId(recipient) };
+            Desk::open(by.config.as_deref()).await?.order(&by, order).await
+        }
+        Step::Show { recipient, config } => Desk::open(config.as_deref()).await?.show(recipient.map(RecipientId)).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_is_named_with_its_place() {
+        assert_eq!(item("reports=article-7"), Ok((ContractItem::Reports, Code::of("article-7"))));
+        assert!(item("reports").is_err() && item("report=article-7").is_err() && item("reports=Article 7").is_err());
+    }
+
+    #[test]
+    fn a_line_says_what_is_past_due_and_what_is_missing() {
+        let row = RecipientRow {
+            recipient: RecipientId(Uuid::from_u128(1)),
+            label: Code::of("b"),
+            kind: RecipientKind::Contractor,
+            transport: Transport::Nats,
+            last: 9,
+            open: 5,
+            oldest_open: None,
+            status: Code::of("active"),
+            overdue: 4,
+            missing: vec![Code::of("contract")],
+        };
+        assert!(line(&row).ends_with("b contractor nats active last 9 open 5, 4 past due, lacks contract"));
+    }
+}

@@ -1,0 +1,52 @@
+//! Which requests are answered, and by what.
+
+use crate::{orders::Orders, recipients::Recipients};
+use chassis::{Bus, HandleError};
+use contracts::{
+    register::{
+        AttestReport, Certify, ChangeEndpoint, ChangeScope, CloseTask, ConfirmMatch, CorrectIdentifiers,
+        EndCertification, FoundAt, HospitalReceived, ListTasks, RemoveRecipient, ResumeRecipient, RotateKeys,
+        SetContract, ShowEntry, ShowRecipient, SuspendRecipient, WithdrawStop,
+    },
+    request::{ListRecipients, RegisterRecipient, Request, StaffCommand},
+};
+use std::{future::Future, sync::Arc};
+
+fn answer<R: Request, S, F, Fut>(bus: &Arc<Bus>, by: &Arc<S>, how: F)
+where
+    S: Send + Sync + 'static,
+    F: Fn(Arc<S>, R) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<R::Reply, HandleError>> + Send + 'static,
+{
+    let by = by.clone();
+    bus.answer::<R, _, _>(move |request| how(by.clone(), request));
+}
+
+/// About recipients and tasks.
+pub(crate) fn recipients(bus: &Arc<Bus>, by: &Arc<Recipients>) {
+    answer(bus, by, |r, c: StaffCommand<RegisterRecipient>| async move { r.register(c).await });
+    answer(bus, by, |r, c: StaffCommand<SetContract>| async move { r.set_contract(c).await });
+    answer(bus, by, |r, c: StaffCommand<Certify>| async move { r.certify(c).await });
+    answer(bus, by, |r, c: StaffCommand<EndCertification>| async move { r.end_certification(c).await });
+    answer(bus, by, |r, c: StaffCommand<RotateKeys>| async move { r.rotate_keys(c).await });
+    answer(bus, by, |r, c: StaffCommand<ChangeEndpoint>| async move { r.change_endpoint(c).await });
+    answer(bus, by, |r, c: StaffCommand<SuspendRecipient>| async move { r.suspend(c).await });
+    answer(bus, by, |r, c: StaffCommand<ResumeRecipient>| async move { r.resume(c).await });
+    answer(bus, by, |r, c: StaffCommand<RemoveRecipient>| async move { r.remove(c).await });
+    answer(bus, by, |r, q: ListRecipients| async move { r.list(q).await });
+    answer(bus, by, |r, q: ShowRecipient| async move { r.show(q).await });
+    answer(bus, by, |r, q: ListTasks| async move { r.tasks(q).await });
+}
+
+/// About entries, instructions and tasks.
+pub(crate) fn orders(bus: &Arc<Bus>, by: &Arc<Orders>) {
+    answer(bus, by, |o, c: StaffCommand<CloseTask>| async move { o.close_task(c).await });
+    answer(bus, by, |o, c: StaffCommand<AttestReport>| async move { o.attest(c).await });
+    answer(bus, by, |o, c: StaffCommand<ConfirmMatch>| async move { o.confirm_match(c).await });
+    answer(bus, by, |o, c: StaffCommand<ChangeScope>| async move { o.change_scope(c).await });
+    answer(bus, by, |o, c: StaffCommand<CorrectIdentifiers>| async move { o.correct(c).await });
+    answer(bus, by, |o, c: StaffCommand<WithdrawStop>| async move { o.withdraw(c).await });
+    answer(bus, by, |o, c: StaffCommand<HospitalReceived>| async move { o.hospital_received(c).await });
+    answer(bus, by, |o, c: StaffCommand<FoundAt>| async move { o.found_at(c).await });
+    answer(bus, by, |o, q: ShowEntry| async move { o.show(q).await });
+}

@@ -1,0 +1,271 @@
+//! What an entry of the register does with its inputs. Pure.
+
+use super::{Done, Entry, Erasure, Event, Input, Progress, Refusal, State};
+use chassis::{Machine, Verdict};
+use contracts::{ChangeId, InstructionId, Measure, Scope, Timestamp};
+use std::collections::BTreeSet;
+
+type Said = Verdict<Event, Refusal>;
+
+pub(super) fn decide(state: &State, input: &Input) -> Said {
+    let of = match input {
+        Input::PlaceBlock { case, .. } | Input::EnterStop { case, .. } => Some(*case),
+        _ => None,
+    };
+    if of.is_some() && state.case().is_some() && of != state.case() {
+        return Verdict::Refused(Refusal::OtherCase);
+    }
+    match input {
+        Input::PlaceBlock { case, scope, received_at, at } => match state {
+            // A lifted one was revived: the command is a new one, since a repeat of the old is known to the inbox and
+            // the lifting waited for it.
+            State::Absent | State::Lifted { .. } => Verdict::Events(vec![Event::BlockPlaced {
+                case: *case,
+                scope: *scope,
+                received_at: *received_at,
+                at: *at,
+            }]),
+            State::Blocked { .. } | State::Stopped { .. } | State::Confirmed { .. } => Verdict::Already,
+        },
+        Input::EnterStop { scope, measure, .. } => enter_stop(state, *scope, *measure, input),
+        Input::LiftProvisionalBlock { at } => match state {
+            // The command to place it may still be on its way.
+            State::Absent => Verdict::TooEarly,
+            State::Blocked { .. } => Verdict::Events(vec![Event::BlockLifted { at: *at }]),
+            State::Lifted { .. } | State::Stopped { .. } | State::Confirmed { .. } => Verdict::Already,
+        },
+        Input::MatchConfirmed { change, at } => match erasure_of(state) {
+            None => Verdict::TooEarly,
+            Some(Erasure::NotAsked) => Verdict::Refused(Refusal::NoErasureAsked),
+            Some(Erasure::Waits) => Verdict::Events(vec![Event::ErasureReleased { change: *change, at: *at }]),
+            Some(Erasure::Released) => Verdict::Already,
+        },
+        Input::ChangeScope { .. } | Input::CorrectIdentifiers { .. } | Input::Withdraw { .. } => changed(state, input),
+        Input::FannedOut { change, instructions, at } => fanned_out(state, *change, instructions, *at),
+        Input::InstructionSettled { instruction, outcome, round, at } => {
+            settled(state, *instruction, Done { outcome: *outcome, round: *round }, *at)
+        }
+        Input::InstructionReopened { instruction, round, at } => reopened(state, *instruction, *round, *at),
+        Input::InstructionReplaced { old, by, at } => replaced(state, *old, *by, *at),
+        Input::Clock => Verdict::Already,
+    }
+}
+
+const fn erasure_of(state: &State) -> Option<Erasure> {
+    match state {
+        State::Stopped { erasure, .. } | State::Confirmed { erasure, .. } => Some(*erasure),
+        State::Absent | State::Blocked { .. } | State::Lifted { .. } => None,
+    }
+}
+
+fn enter_stop(state: &State, scope: Scope, measure: Measure, input: &Input) -> Said {
+    let Input::EnterStop { case, received_at, change, at, .. } = input else { return Verdict::Already };
+    match state {
+        State::Stopped { scope: s, measure: m, .. } | State::Confirmed { scope: s, measure: m, .. } => {
+            if (*s, *m) == (scope, measure) { Verdict::Already } else { Verdict::Refused(Refusal::OtherTermsStand) }
+        }
+        State::Absent | State::Blocked { .. } | State::Lifted { .. } => {
+            // The block keeps its own, earlier date; without one it begins now.
+            let effective_at = match state {
+                State::Blocked { effective_at, .. } => *effective_at,
+                _ => *at,
+            };
+            Verdict::Events(vec![Event::StopEntered {
+                case: *case,
+                scope,
+                measure,
+                received_at: *received_at,
+                effective_at,
+                change: *change,
+                at: *at,
+            }])
+        }
+    }
+}
+
+/// What a person orders about a final stop; each with its own ground.
+fn changed(state: &State, input: &Input) -> Said {
+    let (scope, withdrawn) = match state {
+        State::Absent => return Verdict::TooEarly,
+        State::Blocked { .. } | State::Lifted { .. } => return Verdict::Refused(Refusal::NotFinal),
+        State::Stopped { scope, withdrawn_at, .. } | State::Confirmed { scope, withdrawn_at, .. } => {
+            (*scope, withdrawn_at.is_some())
+        }
+    };
+    let event = match input.clone() {
+        Input::ChangeScope { scope: same, .. } if same == scope => return Verdict::Already,
+        Input::ChangeScope { ground, scope, change, at } => Event::ScopeChanged { ground, scope, change, at },
+        Input::CorrectIdentifiers { ground, change, at } => Event::IdentifiersCorrected { ground, change, at },
+        Input::Withdraw { ground, at } if !withdrawn => Event::Withdrawn { ground, at },
+        _ => return Verdict::Already,
+    };
+    Verdict::Events(vec![event])
+}
+
+/// The events, and the confirmation when nothing is open after them.
+fn and_confirmed(state: &State, mut events: Vec<Event>, at: Timestamp) -> Said {
+    let mut after = state.clone();
+    for event in &events {
+        after = Entry::evolve(after, event);
+    }
+    if let State::Stopped { erasure, progress, .. } = &after
+        && *erasure != Erasure::Waits
+        && progress.awaiting.is_empty()
+        && progress.open.is_empty()
+    {
+        events.push(Event::Confirmed { recipients: progress.recipients, at });
+    }
+    Verdict::Events(events)
+}
+
+fn fanned_out(state: &State, of: ChangeId, instructions: &BTreeSet<InstructionId>, at: Timestamp) -> Said {
+    match state {
+        State::Absent | State::Blocked { .. } | State::Lifted { .. } => Verdict::TooEarly,
+        State::Stopped { progress, .. } if progress.awaiting.contains(&of) => {
+            // Also with no recipients at all: then the stop is complete as soon as it stands.
+            and_confirmed(state, vec![Event::FannedOut { change: of, instructions: instructions.clone(), at }], at)
+        }
+        // Known already, or to one recipient that came later: nothing here waits for it.
+        State::Stopped { .. } | State::Confirmed { .. } => Verdict::Already,
+    }
+}
+
+fn round_of(progress: &Progress, instruction: InstructionId) -> u32 {
+    let settled = progress.settled.get(&instruction).map_or(0, |done| done.round);
+    settled.max(progress.reopened.get(&instruction).copied().unwrap_or(0))
+}
+
+fn settled(state: &State, instruction: InstructionId, done: Done, at: Timestamp) -> Said {
+    match state {
+        State::Absent | State::Blocked { .. } | State::Lifted { .. } => Verdict::TooEarly,
+        State::Stopped { progress, .. } => {
+            // Of a round that is over, or known.
+            if done.round < round_of(progress, instruction) || progress.settled.get(&instruction) == Some(&done) {
+                return Verdict::Already;
+            }
+            let event = Event::InstructionSettled { instruction, outcome: done.outcome, round: done.round, at };
+            and_confirmed(state, vec![event], at)
+        }
+        State::Confirmed { .. } => Verdict::Already,
+    }
+}
+
+fn reopened(state: &State, instruction: InstructionId, round: u32, at: Timestamp) -> Said {
+    match state {
+        State::Absent | State::Blocked { .. } | State::Lifted { .. } => Verdict::TooEarly,
+        State::Stopped { progress, .. } | State::Confirmed { progress, .. } => {
+            if round <= round_of(progress, instruction) {
+                return Verdict::Already;
+            }
+            Verdict::Events(vec![Event::InstructionReopened { instruction, round, at }])
+        }
+    }
+}
+
+fn replaced(state: &State, old: InstructionId, by: InstructionId, at: Timestamp) -> Said {
+    match state {
+        State::Absent | State::Blocked { .. } | State::Lifted { .. } => Verdict::TooEarly,
+        State::Stopped { progress, .. } if !progress.replaced.contains_key(&old) => {
+            and_confirmed(state, vec![Event::InstructionReplaced { old, by, at }], at)
+        }
+        State::Stopped { .. } | State::Confirmed { .. } => Verdict::Already,
+    }
+}
+
+pub(super) fn evolve(state: State, event: &Event) -> State {
+    match (state, event) {
+        (_, Event::BlockPlaced { case, scope, at, .. }) => {
+            State::Blocked { case: *case, scope: *scope, effective_at: *at }
+        }
+        (State::Blocked { case, .. }, Event::BlockLifted { at }) => State::Lifted { case, at: *at },
+        (_, Event::StopEntered { case, scope, measure, effective_at, change, .. }) => State::Stopped {
+            case: *case,
+            scope: *scope,
+            measure: *measure,
+            effective_at: *effective_at,
+            erasure: if *measure == Measure::Erase { Erasure::Waits } else { Erasure::NotAsked },
+            withdrawn_at: None,
+            progress: Progress { awaiting: BTreeSet::from([*change]), ..Progress::default() },
+        },
+        (
+            State::Stopped { case, scope, measure, effective_at, erasure, withdrawn_at, progress },
+            Event::Confirmed { recipients, .. },
+        ) => {
+            let recipients = *recipients;
+            State::Confirmed { case, scope, measure, effective_at, erasure, withdrawn_at, recipients, progress }
+        }
+        (
+            State::Confirmed { case, scope, measure, effective_at, erasure, recipients, progress, .. },
+            Event::Withdrawn { at, .. },
+        ) => {
+            let withdrawn_at = Some(*at);
+            State::Confirmed { case, scope, measure, effective_at, erasure, withdrawn_at, recipients, progress }
+        }
+        // Whatever else happens to a complete stop, it is not complete for a while.
+        (
+            State::Confirmed { case, scope, measure, effective_at, erasure, withdrawn_at, progress, .. }
+            | State::Stopped { case, scope, measure, effective_at, erasure, withdrawn_at, progress },
+            event,
+        ) => {
+            let mut now = (scope, erasure, withdrawn_at, progress);
+            goes_on(&mut now, event);
+            let (scope, erasure, withdrawn_at, progress) = now;
+            State::Stopped { case, scope, measure, effective_at, erasure, withdrawn_at, progress }
+        }
+        (state, _) => state,
+    }
+}
+
+fn goes_on((scope, erasure, withdrawn_at, p): &mut (Scope, Erasure, Option<Timestamp>, Progress), event: &Event) {
+    match event {
+        Event::ErasureReleased { change, .. } => {
+            *erasure = Erasure::Released;
+            p.erase_change = Some(*change);
+            p.awaiting.insert(*change);
+        }
+        Event::ScopeChanged { scope: now, change, .. } => {
+            *scope = *now;
+            p.awaiting.insert(*change);
+        }
+        Event::IdentifiersCorrected { change, .. } => {
+            p.awaiting.insert(*change);
+        }
+        Event::Withdrawn { at, .. } => *withdrawn_at = Some(*at),
+        Event::FannedOut { change, instructions, .. } => {
+            p.awaiting.remove(change);
+            p.recipients = p.recipients.max(instructions.len().try_into().unwrap_or(u32::MAX));
+            for id in instructions {
+                let mut id = *id;
+                while let Some(by) = p.replaced.get(&id) {
+                    id = *by;
+                }
+                if p.erase_change == Some(*change) {
+                    p.erasing.insert(id);
+                }
+                if !p.settled.contains_key(&id) {
+                    p.open.insert(id);
+                }
+            }
+        }
+        Event::InstructionSettled { instruction, outcome, round, .. } => {
+            p.open.remove(instruction);
+            p.settled.insert(*instruction, Done { outcome: *outcome, round: *round });
+        }
+        Event::InstructionReopened { instruction, round, .. } => {
+            p.settled.remove(instruction);
+            p.reopened.insert(*instruction, *round);
+            p.open.insert(*instruction);
+        }
+        Event::InstructionReplaced { old, by, .. } => {
+            p.replaced.insert(*old, *by);
+            if p.erasing.contains(old) {
+                p.erasing.insert(*by);
+            }
+            if p.open.remove(old) && !p.settled.contains_key(by) {
+                p.open.insert(*by);
+            }
+        }
+        Event::BlockPlaced { .. } | Event::BlockLifted { .. } | Event::StopEntered { .. } | Event::Confirmed { .. } => {
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What there is to be fanned out, read before the lock.
+
+use super::{BATCH, FanOutError, Job, Kind, LATE};
+use crate::propagation::{self, About, Candidate};
+use chassis::DbError;
+use contracts::{
+    CaseId, ChangeId, Date, EntryId, InstructionId, RecipientId, Uuid, envelope::TraceParent, register::Certification,
+};
+use sqlx::{PgConnection, PgPool};
+use std::collections::{BTreeSet, HashMap};
+
+/// Whether a pass would find anything.
+pub(super) async fn is_there_work(pool: &PgPool) -> Result<bool, DbError> {
+    Ok(sqlx::query_scalar(
+        "select exists (select from fanout where done_at is null) or exists (select from backlog)
+             or exists (select from reissue where new is null and done_at is null)",
+    )
+    .fetch_one(pool)
+    .await?)
+}
+
+/// All recipients with their newest endpoint, certification and contract; in the order of their ids.
+///
+/// # Errors
+/// The database does not answer, or holds a kind that is not on the list.
+pub async fn in_force(db: &mut PgConnection) -> Result<Vec<Candidate>, DbError> {
+    type Row = (
+        Uuid,
+        String,
+        String,
+        String,
+        Vec<u8>,
+        Uuid,
+        Option<serde_json::Value>,
+        Option<i32>,
+        Option<serde_json::Value>,
+    );
+    let rows: Vec<Row> = sqlx::query_as(
+        "select r.id, r.kind, r.transport, r.status, r.sealing_key, e.id, r.certification, c.version, c.terms
+           from recipient r
+           join lateral (select id from endpoint where recipient = r.id order by version desc limit 1) e on true
+           left join contract_version c on c.recipient = r.id and c.ended_at is null
+          order by r.id",
+    )
+    .fetch_all(db)
+    .await?;
+    let candidates =
+        rows.into_iter().filter_map(|(id, kind, transport, status, key, endpoint, certification, version, terms)| {
+            let certification: Option<Certification> = certification.and_then(|json| serde_json::from_value(json).ok());
+            Some(Candidate {
+                recipient: RecipientId(id),
+                kind: kind.parse().ok()?,
+                transport: transport.parse().ok()?,
+                in_force: matches!(status.as_str(), "active" | "suspended"),
+                endpoint,
+                sealing_key: key.try_into().ok()?,
+                certification,
+                contract: version.zip(terms.and_then(|json| serde_json::from_value(json).ok())),
+            })
+        });
+    Ok(candidates.collect())
+}
+
+/// Hospitals and operators that are shown to have the person of an entry: named by it, or found by a ticket.
+async fn shown(db: &mut PgConnection, entries: &[Uuid]) -> Result<HashMap<Uuid, BTreeSet<RecipientId>>, DbError> {
+    let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
+        "select h.entry, n.recipient from entry_hospital h join recipient_name n on n.tag = h.tag where h.entry = any($1)
+         union select entry, recipient from shown where entry = any($1)",
+    )
+    .bind(entries)
+    .fetch_all(db)
+    .await?;
+    let mut shown: HashMap<Uuid, BTreeSet<RecipientId>> = HashMap::new();
+    for (entry, recipient) in rows {
+        shown.entry(entry).or_default().insert(RecipientId(recipient));
+    }
+    Ok(shown)
+}
+
+fn positions_of(all: &[Candidate], told: &[&Candidate]) -> Vec<usize> {
+    let told: BTreeSet<RecipientId> = told.iter().map(|c| c.recipient).collect();
+    (0..all.len()).filter(|n| told.contains(&all[*n].recipient)).collect()
+}
+
+/// Changes of entries that wait.
+pub(super) async fn changes(db: &mut PgConnection, all: &[Candidate], today: Date) -> Result<Vec<Job>, FanOutError> {
+    type Row = (Uuid, Uuid, Uuid, i64, String, String, Option<String>, bool);
+    let rows: Vec<Row> = sqlx::query_as(
+        "select change, entry, \"case\", version, scope, measure, trace, everybody from fanout
+          where done_at is null order by change limit $1",
+    )
+    .bind(BATCH)
+    .fetch_all(&mut *db)
+    .await
+    .map_err(DbError::from)?;
+    let entries: Vec<Uuid> = rows.iter().map(|row| row.1).collect();
+    let mut shown = shown(db, &entries).await?;
+    let mut jobs = Vec::with_capacity(rows.len());
+    for (change, entry, case, version, scope, measure, trace, everybody) in rows {
+        let scope = scope.parse().map_err(|_| FanOutError::Word)?;
+        // Two changes of one entry in a batch ask for the same.
+        let shown = shown.entry(entry).or_default().clone();
+        let about = About { scope: (!everybody).then_some(scope), shown };
+        jobs.push(Job {
+            kind: Kind::Change,
+            change: ChangeId(change),
+            entry: EntryId(entry),
+            case: CaseId(case),
+            version,
+            scope,
+            measure: measure.parse().map_err(|_| FanOutError::Word)?,
+            trace: trace.as_deref().and_then(TraceParent::parse),
+            to: positions_of(all, &propagation::told(all, &about, today)),
+        });
+    }
+    Ok(jobs)
+}
+
+/// Standing entries that one recipient is still to be told of: as they stand now. One that is not told (any more) is done
+/// with without an instruction.
+pub(super) async fn late(db: &mut PgConnection, all: &[Candidate], today: Date) -> Result<Vec<Job>, FanOutError> {
+    type Row = (Uuid, Uuid, Uuid, Uuid, i64, String, String, Option<String>, bool);
+    let rows: Vec<Row> = sqlx::query_as(
+        "select b.recipient, b.entry, f.change, f.\"case\", f.version, e.scope, m.measure, f.trace,
+                exists (select from issued i where i.recipient = b.recipient and i.change = f.change)
+           from backlog b join register_entry e using (entry)
+           join lateral (select change, \"case\", version, trace from fanout where entry = b.entry order by version desc limit 1) f on true
+           join lateral (select measure from fanout where entry = b.entry and measure in ('stop', 'erase') order by version desc limit 1) m on true
+          where e.final_since is not null and not exists (select from fanout o where o.entry = b.entry and o.done_at is null)
+          order by b.since, b.recipient, b.entry limit $1",
+    )
+    .bind(LATE)
+    .fetch_all(&mut *db)
+    .await
+    .map_err(DbError::from)?;
+    let entries: Vec<Uuid> = rows.iter().map(|row| row.1).collect();
+    let shown = shown(db, &entries).await?;
+    let mut jobs = Vec::with_capacity(rows.len());
+    for (recipient, entry, change, case, version, scope, measure, trace, knows) in rows {
+        let scope = scope.parse().map_err(|_| FanOutError::Word)?;
+        let about = About { scope: Some(scope), shown: shown.get(&entry).cloned().unwrap_or_default() };
+        let n = all.iter().position(|c| c.recipient.0 == recipient);
+        let to = n.filter(|n| !knows && propagation::why_not(all, &all[*n], &about, today).is_none());
+        jobs.push(Job {
+            kind: Kind::Late(RecipientId(recipient)),
+            change: ChangeId(change),
+            entry: EntryId(entry),
+            case: CaseId(case),
+            version,
+            scope,
+            measure: measure.parse().map_err(|_| FanOutError::Word)?,
+            trace: trace.as_deref().and_then(TraceParent::parse),
+            to: to.into_iter().collect(),
+        });
+    }
+    Ok(jobs)
+}
+
+/// What old endpoints owed. It goes to the recipient whatever it lacks now: it was told already.
+pub(super) async fn reissues(db: &mut PgConnection, all: &[Candidate]) -> Result<Vec<Job>, FanOutError> {
+    type Row = (Uuid, Uuid, Uuid, Uuid, Uuid, i64, String, String);
+    let rows: Vec<Row> = sqlx::query_as(
+        "select r.old, r.recipient, i.change, i.entry, e.\"case\",
+                (select max(version) from fanout f where f.entry = i.entry), i.scope, i.measure
+           from reissue r join issued i on i.instruction = r.old join register_entry e on e.entry = i.entry
+          where r.new is null and r.done_at is null order by r.ordered_at, r.old limit $1",
+    )
+    .bind(LATE)
+    .fetch_all(db)
+    .await
+    .map_err(DbError::from)?;
+    let mut jobs = Vec::with_capacity(rows.len());
+    for (old, recipient, change, entry, case, version, scope, measure) in rows {
+        let Some(n) = all.iter().position(|c| c.recipient.0 == recipient) else { continue };
+        jobs.push(Job {
+            kind: Kind::Reissue(InstructionId(old)),
+            change: ChangeId(change),
+            entry: EntryId(entry),
+            case: CaseId(case),
+            version,
+            scope: scope.parse().map_err(|_| FanOutError::Word)?,
+            measure: measure.parse().map_err(|_| FanOutError::Word)?,
+            trace: None,
+            to: vec![n],
+        });
+    }
+    Ok(jobs)
+}
