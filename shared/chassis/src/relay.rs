@@ -33,9 +33,6 @@ const PROBE_HOURS: i64 = 24;
 type Row = (Uuid, String, Vec<u8>, Vec<String>, i32);
 
 pub(crate) async fn start(bus: &Arc<Bus>) -> Result<(), sqlx::Error> {
-    // Before anything new is said: what a hearer knows from us beyond this was said in a life that this database lost.
-    let horizon: Option<Uuid> =
-        sqlx::query_scalar("select id from outbox order by id desc limit 1").fetch_optional(bus.db().pool()).await?;
     let hearers = said_by(bus.service()).flat_map(|e| e.hearers).filter(|h| **h != bus.service());
     let unchecked = hearers.map(|h| h.token().to_owned()).collect();
     let greeted = Arc::new(Mutex::new(BTreeSet::new()));
@@ -47,7 +44,6 @@ pub(crate) async fn start(bus: &Arc<Bus>) -> Result<(), sqlx::Error> {
             bus: this,
             connection: None,
             probes: BTreeMap::new(),
-            horizon,
             unchecked,
             check_at: Instant::now(),
             taken_back: BTreeMap::new(),
@@ -66,9 +62,7 @@ struct Relay {
     connection: Option<PgConnection>,
     /// What each hearer confirmed last.
     probes: BTreeMap<String, VecDeque<Uuid>>,
-    /// The newest message in the outbox when the process started.
-    horizon: Option<Uuid>,
-    /// Hearers that were not yet asked what they know beyond the horizon; those that said hello are asked once more: a
+    /// Hearers that were not yet asked what they know beyond what was compared ([`Relay::checked`]); those that said hello are asked once more: a
     /// hearer that was restored must be noticed although nothing is open for it.
     unchecked: BTreeSet<String>,
     /// Who said hello since the last pass.
@@ -214,21 +208,38 @@ impl Relay {
         self.look_for_lost_rows(hearer, reply.newest.map(|id| id.0)).await
     }
 
-    /// Has this database lost rows that the hearer heard? Asked beyond the horizon once per hearer, and again whenever the
-    /// newest that it ever heard is unknown here.
+    /// Has this database lost rows that the hearer heard? Asked beyond what was compared once per hearer, and again whenever
+    /// the newest that it ever heard is unknown here.
     async fn look_for_lost_rows(&mut self, hearer: &str, newest: Option<Uuid>) -> Result<(), sqlx::Error> {
-        if self.unchecked.contains(hearer) && self.take_back(hearer, self.horizon).await? {
+        if self.unchecked.contains(hearer) {
+            let checked = self.checked(hearer).await?;
+            if !self.take_back(hearer, checked).await? {
+                return Ok(());
+            }
             self.unchecked.remove(hearer);
         }
-        match newest {
-            Some(newest) if self.taken_back.get(hearer) != Some(&newest) && !self.is_mine(newest).await? => {
-                if self.take_back(hearer, None).await? {
-                    self.taken_back.insert(hearer.to_owned(), newest);
-                }
-                Ok(())
+        let Some(newest) = newest else { return Ok(()) };
+        if self.taken_back.get(hearer) != Some(&newest) && !self.is_mine(newest).await? {
+            if !self.take_back(hearer, None).await? {
+                return Ok(());
             }
-            _ => Ok(()),
+            self.taken_back.insert(hearer.to_owned(), newest);
         }
+        self.keep_checked(hearer, newest).await
+    }
+
+    async fn checked(&mut self, hearer: &str) -> Result<Option<Uuid>, sqlx::Error> {
+        let find = "select checked from peer where hearer = $1";
+        Ok(sqlx::query_scalar(find).bind(hearer).fetch_optional(self.db().await?).await?.flatten())
+    }
+
+    async fn keep_checked(&mut self, hearer: &str, newest: Uuid) -> Result<(), sqlx::Error> {
+        sqlx::query("update peer set checked = $2 where hearer = $1 and (checked is null or checked < $2)")
+            .bind(hearer)
+            .bind(newest)
+            .execute(self.db().await?)
+            .await
+            .map(drop)
     }
 
     fn me(&self) -> Code {

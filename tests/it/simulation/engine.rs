@@ -173,11 +173,9 @@ impl Run {
 
     /// A new process: it remembers nothing, and says hello.
     fn restart(&mut self, service: Service) {
-        let db = &self.dbs[&service];
         let hearers =
             contracts::flow::said_by(service).flat_map(|e| e.hearers).copied().filter(|h| *h != service).collect();
-        let horizon = db.mail.outbox.keys().next_back().copied();
-        self.relays.insert(service, Relay { probes: BTreeMap::new(), unchecked: hearers, horizon, check_at: 0 });
+        self.relays.insert(service, Relay { probes: BTreeMap::new(), unchecked: hearers, check_at: 0 });
         if !self.plot.no_epoch {
             for (other, relay) in &mut self.relays {
                 if *other != service && contracts::flow::said_by(*other).any(|e| e.hearers.contains(&service)) {

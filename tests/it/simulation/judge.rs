@@ -3,6 +3,7 @@
 use super::{
     house::{Db, RECIPIENTS},
     people::{Filed, Plan},
+    relay::lost_row,
 };
 use contracts::{CaseId, ChangeId, ChargeId, EndedAs, EntryId, Message, Service};
 use intake::case;
@@ -52,8 +53,18 @@ fn work_was_done(dbs: &BTreeMap<Service, Db>, f: &Filed, findings: &mut Vec<Stri
         ),
     };
     // A payment service that fell back to before a payment has forgotten it, and the end of the case is said again first.
-    // Its books cannot know; but a person must have been shown that it has lost a row about this case.
-    let shown = || dbs[&Service::Payment].mail.inbox.values().any(|r| r.said.is_none() && r.lane == f.case.0);
+    // Its books cannot know; but a person must have been shown every row that it has lost about this case. Whichever hearer
+    // was asked first handed it back, under its own machine's id.
+    let payment = &dbs[&Service::Payment].mail;
+    let shown = || {
+        let heard = dbs[&Service::Intake].mail.inbox.iter().filter(|(_, r)| r.lane == f.case.0);
+        let mut lost = heard
+            .filter(|(id, r)| {
+                r.source == Some(Service::Payment) && r.said.is_some() && !payment.outbox.contains_key(id)
+            })
+            .peekable();
+        lost.peek().is_some() && lost.all(|(id, _)| payment.inbox.contains_key(&lost_row(*id)))
+    };
     let forgotten = matches!(charge, Some(charge::State::Closed { .. } | charge::State::Cancelled { .. })) && shown();
     if !right && !forgotten {
         findings.push(format!("{:?}: the charge of case {} is {charge:?}", f.plan, f.case));

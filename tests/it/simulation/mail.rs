@@ -133,6 +133,8 @@ pub struct Mail {
     pub from: BTreeMap<Service, BTreeSet<Uuid>>,
     /// The epoch that each hearer last answered with.
     pub peers: BTreeMap<Service, i32>,
+    /// Up to which of our messages each hearer's inbox was compared with our outbox.
+    pub checked: BTreeMap<Service, Uuid>,
     next_id: u64,
 }
 

@@ -13,8 +13,12 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Relay {
     pub probes: BTreeMap<Service, Vec<Uuid>>,
     pub unchecked: BTreeSet<Service>,
-    pub horizon: Option<Uuid>,
     pub check_at: Ms,
+}
+
+/// The inbox row under which a speaker keeps what it has lost.
+pub fn lost_row(message: Uuid) -> Uuid {
+    Uuid::new_v5(&message, b"lost row of mine")
 }
 
 impl Run {
@@ -90,13 +94,15 @@ impl Run {
         for id in missing {
             self.say(me, id);
         }
-        let relay = &self.relays[&me];
-        if relay.unchecked.contains(&hearer) {
-            self.take_back(me, hearer, relay.horizon);
-            self.relays.get_mut(&me).unwrap().unchecked.remove(&hearer);
+        if self.relays.get_mut(&me).unwrap().unchecked.remove(&hearer) {
+            self.take_back(me, hearer, self.dbs[&me].mail.checked.get(&hearer).copied());
         }
         if newest.is_some_and(|n| !self.dbs[&me].mail.outbox.contains_key(&n)) {
             self.take_back(me, hearer, None);
+        }
+        if let Some(newest) = newest {
+            let checked = self.dbs.get_mut(&me).unwrap().mail.checked.entry(hearer).or_insert(newest);
+            *checked = newest.max(*checked);
         }
     }
 
@@ -156,7 +162,7 @@ impl Run {
         };
         let mail = &mut self.dbs.get_mut(&me).unwrap().mail;
         for (id, lane) in told {
-            let row = Uuid::new_v5(&id, b"lost row of mine");
+            let row = lost_row(id);
             if !mail.inbox.contains_key(&row) {
                 let lost = Heard {
                     lane,
