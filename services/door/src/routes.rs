@@ -88,7 +88,7 @@ async fn read(body: Body) -> Result<Option<Bytes>, axum::Error> {
 
 async fn style() -> Response {
     let headers = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "max-age=3600")];
-    (headers, include_str!("../assets/door.css")).into_response()
+    (headers, [chassis::http::PUBLIC_STYLE, include_str!("../assets/door.css")].concat()).into_response()
 }
 
 /// Alive, and the database answers.

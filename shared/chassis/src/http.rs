@@ -12,6 +12,9 @@ use std::{net::SocketAddr, time::Duration};
 use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer, timeout::TimeoutLayer};
 
+/// How every page for people outside looks: colours, type, head and foot. A face adds what only it has.
+pub const PUBLIC_STYLE: &str = include_str!("../assets/public.css");
+
 /// An error on HTTP: what is wrong, where, and what to do. Never quotes what was sent.
 #[derive(Debug, Clone, Serialize)]
 pub struct Problem {

@@ -24,10 +24,6 @@ pub mod run;
 pub mod snapshot;
 pub mod split;
 
-/// The folding of the blind index itself, the very file: an entry and a row must never be folded by two rules.
-#[path = "../../privacy/src/fold.rs"]
-pub mod fold;
-
 pub use filter::{Counts, Filter, Finding, Format, Mode, Settings, Word};
 pub use index::{Index, Look, Record};
 pub use judge::{Answer, AsOf, Ask, Flow, judge};

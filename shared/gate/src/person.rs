@@ -1,7 +1,6 @@
 //! [`Person`]: one row's values, folded to the form in which they are hashed.
 
 use crate::{
-    fold,
     forbidden::is_my_number,
     part::{Bad, Part},
 };

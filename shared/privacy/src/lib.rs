@@ -12,7 +12,6 @@
 
 pub mod blind;
 pub mod class;
-pub mod fold;
 pub mod hatch;
 pub mod master;
 pub mod service_key;
@@ -20,7 +19,7 @@ pub mod vault;
 
 pub use blind::{BlindIndex, BlindTag, IndexField};
 pub use class::RecordClass;
-pub use fold::FoldError;
+pub use fold::{self, FoldError};
 pub use hatch::HatchKey;
 pub use master::{FileMasterKey, MasterError, MasterKey, Wrapped};
 pub use privacy_seal as seal;

@@ -1,10 +1,11 @@
 //! A recipient's own keys: Ed25519 (or P-256) for its reports, X25519 for what is sealed to it. The secrets never leave it.
 
-use crate::{ReportSigner, jws::NotAReportKey, key_id};
+use crate::{ReportSigner, key_id};
 use contracts::Code;
 use hpke::{
     Deserializable, Kem as _, OpModeR, Serializable, aead::AesGcm256, kdf::HkdfSha256, kem::X25519HkdfSha256 as Kem,
 };
+use jws::NotAReportKey;
 use privacy_seal::{
     Personal, PublicKey,
     keyfile::{self, KeyFileError},

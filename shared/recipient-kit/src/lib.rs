@@ -17,7 +17,6 @@ pub mod example;
 pub mod http;
 pub mod identifiers;
 pub mod journal;
-pub mod jws;
 pub mod keys;
 pub mod nats;
 pub mod pull;

@@ -3,12 +3,12 @@
 //! The signature is over the bytes as they travel, never over re-serialised JSON. The report holds the digest of the
 //! instruction's bytes as received: whoever has both can show that this recipient had exactly these bytes.
 
-pub use crate::jws::key_id;
-use crate::jws::{self, Compact, ReportKey, ReportSigner};
 use contracts::{
     Code, Digest, Measure, ReportOutcome,
     recipient::{BODY_MAX, REPORT_TYP, Report, ReportStage, SignedReport},
 };
+pub use jws::key_id;
+use jws::{Compact, ReportKey, ReportSigner};
 use sha2::{Digest as _, Sha256};
 
 /// Why a report was not taken. The code is the `reason` of the answer.

@@ -124,7 +124,7 @@ fn contracts_hold_neither_personal_data_nor_input_and_output() {
     ] {
         assert!(!contracts.contains(forbidden), "contracts reaches {forbidden}");
     }
-    for pure in ["calendar", "contracts", "evidence", "privacy-seal"] {
+    for pure in ["calendar", "contracts", "evidence", "fold", "gate", "jws", "privacy-seal"] {
         assert!(!reach(pure).contains("tokio"), "{pure} reaches tokio");
     }
 }

@@ -102,7 +102,12 @@ pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/openapi.json", get(|| async { document(&partner::openapi()) }))
         .route("/asyncapi.json", get(|| async { document(&partner::asyncapi()) }))
         .route("/vectors.json", get(|| async { plain("application/json", recipient_kit::VECTORS) }))
-        .route("/assets/pages.css", get(|| async { plain("text/css", include_str!("../../assets/pages.css")) }))
+        .route(
+            "/assets/pages.css",
+            get(|| async {
+                plain("text/css", &[chassis::http::PUBLIC_STYLE, include_str!("../../assets/pages.css")].concat())
+            }),
+        )
         .route("/schemas/{name}", get(schema))
         .route("/examples/{folder}/{file}", get(example));
     for page in &PAGES {

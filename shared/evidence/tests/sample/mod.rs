@@ -1,12 +1,11 @@
 //! An invented case, as a house would have it: an opt-out to two contractors, proved in two logs with strangers' leaves.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use ed25519_dalek::{Signer as _, SigningKey};
+use contracts::recipient::REPORT_TYP;
+use ed25519_dalek::SigningKey;
 use evidence::{
     Evidence, Signer,
     checkpoint::{self, Checkpoint},
     file::{self, Attempt, B64, Copy, Delivery, Document, Earlier, Event, Hex, Instruction, Log, Recipient, Report},
-    report::{TYP, key_id},
     tree::{Collector, commitment},
 };
 use serde_json::{Value, json};
@@ -29,11 +28,7 @@ fn at(second: u32) -> jiff::Timestamp {
 }
 
 fn jws(payload: &Value, key: &SigningKey) -> Vec<u8> {
-    let header = json!({"alg": "EdDSA", "kid": key_id(key.verifying_key().as_bytes()), "typ": TYP});
-    let part = |v: &Value| URL_SAFE_NO_PAD.encode(v.to_string());
-    let signed = format!("{}.{}", part(&header), part(payload));
-    let signature = URL_SAFE_NO_PAD.encode(key.sign(signed.as_bytes()).to_bytes());
-    format!("{signed}.{signature}").into_bytes()
+    jws::sign(REPORT_TYP, payload.to_string().as_bytes(), &jws::ReportSigner::Ed25519(key.clone())).into_bytes()
 }
 
 /// What a test may change before it is proved and signed.

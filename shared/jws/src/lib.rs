@@ -235,5 +235,4 @@ pub fn sign(typ: &str, payload: &[u8], key: &ReportSigner) -> String {
 }
 
 #[cfg(test)]
-#[path = "jws_tests.rs"]
 mod tests;
