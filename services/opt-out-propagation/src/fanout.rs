@@ -163,7 +163,7 @@ impl FanOut {
         }
     }
 
-    /// One batch: changes first, then what is late, then what is to be cancelled.
+    /// Cancels what the last batch replaced; then one batch: changes first, then what is late, then what is issued anew.
     ///
     /// # Errors
     /// See [`FanOutError`]; nothing was written, or what was written is gone on with by the next pass.
@@ -187,7 +187,6 @@ impl FanOut {
             telemetry::add("madoguchi.fanout.changes", n as u64, "done");
             self.bus.relay_wake().notify_one();
             self.deliveries.notify_one();
-            self.cancel_replaced().await?;
         }
         Ok(done)
     }

@@ -295,21 +295,6 @@ fn another_was_faster<M: Machine>(cause: &Cause) -> Option<Outcome<M>> {
     (!matches!(cause, Cause::Person(_))).then_some(Outcome::Seen { answer: None })
 }
 
-/// Gives birth to a machine, or moves one whose row the caller holds locked, inside the caller's transaction: for batches
-/// that make many at once (fan-out). No inbox row: the batch's own mark makes it happen once.
-pub async fn birth<M: Machine>(
-    tx: &mut PgConnection,
-    id: Uuid,
-    events: Vec<M::Event>,
-    cause: Uuid,
-    at: Timestamp,
-    trace: Option<TraceParent>,
-) -> Result<M::State, DbError> {
-    let (after, written) = write_down::<M>(id, 0, M::State::default(), &events, cause, at, trace);
-    Statements::of(M::KIND).write(tx, id, &Cause::Clock, &written, 0).await?;
-    Ok(after)
-}
-
 /// One machine to be born in a batch.
 #[derive(Debug)]
 pub struct Newborn<M: Machine> {
@@ -323,8 +308,9 @@ pub struct Newborn<M: Machine> {
     pub trace: Option<TraceParent>,
 }
 
-/// [`birth`] of many at once, in one round trip to the database. They must be new: one that exists already is an error, and
-/// the caller's transaction ends with it.
+/// Gives birth to many machines inside the caller's transaction, in one round trip to the database (fan-out). No inbox rows:
+/// the batch's own marks make it happen once. They must be new: one that exists already is an error, and the caller's
+/// transaction ends with it.
 ///
 /// # Errors
 /// The database did not do it.
