@@ -8,6 +8,7 @@ mod intake;
 mod report;
 mod sink;
 mod start;
+mod tables;
 mod webhooks;
 
 use clap::{Parser, Subcommand};

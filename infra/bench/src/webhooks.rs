@@ -6,6 +6,7 @@ use crate::{
     cpu,
     report::{self, percentile},
     sink::Sink,
+    tables::Tables,
 };
 use anyhow::{Context, ensure};
 use chassis::{Cause, Clock, Home, Runtime};
@@ -88,11 +89,12 @@ async fn one(paths: &[&str], changes: usize) -> anyhow::Result<Measured> {
     let up = up.only(&["steward"]).await?;
     backlog(&up, changes).await?;
     let wanted = changes * paths.iter().filter(|p| **p == "ok").count();
-    let before = cpu::Spent::now(&up).await?;
+    let (before, tables) = (cpu::Spent::now(&up).await?, Tables::now(&up).await?);
     let up = up.only(&["steward", "opt-out-propagation"]).await?;
     sink.until(wanted, PATIENCE).await?;
     let spent = cpu::Spent::now(&up).await?.since(&before);
     let seen = sink.seen().await?;
+    Tables::now(&up).await?.print_since(&tables, wanted);
     up.stop().await?;
     let each = |seconds: f64| seconds * 1e6 / wanted as f64;
     let gaps = seen.gaps_ms();

@@ -12,11 +12,12 @@ use contracts::{
     notification::{NoticeFailed, NoticeSent},
     opt_out::{
         BlockLifted, BlockPlaced, InstructionIssued, InstructionOverdue, InstructionReceived, InstructionReplaced,
-        InstructionReported, InstructionSettled, StopConfirmed, StopEntered,
+        InstructionReported, InstructionSettled, Issued, StopConfirmed, StopEntered,
     },
     payment::{ChargeExpired, FeePaid, FeeRequested, StatementImported},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::collections::BTreeMap;
 
 /// One aspect of a view: what the machine said last.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -378,13 +379,18 @@ pub fn case_of(message: &Message) -> Option<CaseId> {
     }
 }
 
-/// The instructions that a fan-out announces. Each gets a row at once, so that the number to be reported is known from the
-/// beginning; everything else about them says [`InstructionIssued`].
-pub fn fanned_out(message: &Message) -> Option<(CaseId, Vec<Uuid>)> {
-    match message {
-        Message::ChangeFannedOut(m) => Some((m.case, m.instructions.iter().map(|i| i.0).collect())),
-        _ => None,
+/// The instructions that a fan-out announces, as they stand then: each gets a row at once. What replaces one later is
+/// announced by itself ([`InstructionIssued`]).
+pub fn fanned_out(seq: i64, message: &Message) -> Option<(CaseId, BTreeMap<Uuid, InstructionView>)> {
+    let Message::ChangeFannedOut(m) = message else { return None };
+    let (case, entry, at) = (m.case, m.entry, m.at);
+    // An earlier shape of the fact names them only.
+    let mut views: BTreeMap<Uuid, InstructionView> = m.instructions.iter().map(|i| (i.0, <_>::default())).collect();
+    for Issued { instruction, recipient, position, deadline } in m.issued.iter().copied() {
+        let issued = InstructionIssued { case, entry, instruction, recipient, position, deadline, at };
+        views.entry(instruction.0).or_default().issued.hear(seq, issued);
     }
+    Some((case, views))
 }
 
 /// Staff must look at it.

@@ -2,7 +2,7 @@ use super::*;
 use contracts::{
     Capacity, ChangeId, Channel, Code, DecisionOutcome, EndedAs, Kind, Language, NoticeChannel, RecipientId,
     ReportOutcome, Scope, StaffId, Track,
-    opt_out::ChangeFannedOut,
+    opt_out::{ChangeFannedOut, Issued},
     payment::{PaymentReference, Yen},
 };
 use proptest::prelude::*;
@@ -84,11 +84,30 @@ fn story() -> Vec<(i64, Message)> {
         (16, BlockPlaced { case, entry, provisional: true, effective_at: at(0) }.into()),
         (32, BlockPlaced { case, entry, provisional: false, effective_at: at(0) }.into()),
         (33, StopEntered { case, entry, scope: Scope::Both, effective_at: at(0), at: at(2) }.into()),
-        (16, ChangeFannedOut { case, entry, change: ChangeId(id(10)), instructions: vec![i], at: at(2) }.into()),
         (
             16,
-            InstructionIssued { case, entry, instruction: i, recipient, position: 1, deadline: at(50), at: at(2) }
-                .into(),
+            ChangeFannedOut {
+                case,
+                entry,
+                change: ChangeId(id(10)),
+                instructions: vec![i],
+                issued: vec![Issued { instruction: i, recipient, position: 1, deadline: at(50) }],
+                at: at(2),
+            }
+            .into(),
+        ),
+        (
+            16,
+            InstructionIssued {
+                case,
+                entry,
+                instruction: InstructionId(id(12)),
+                recipient,
+                position: 2,
+                deadline: at(50),
+                at: at(2),
+            }
+            .into(),
         ),
         (32, InstructionReceived { case, entry, instruction: i, recipient, at: at(3) }.into()),
         (
@@ -147,6 +166,11 @@ fn told<'a>(facts: impl IntoIterator<Item = &'a (i64, Message)>) -> BTreeMap<Str
             Some(Row::Notice(..)) => put::<NoticeView>(&mut rows, name, *seq, message),
             Some(Row::Statement(_)) => put::<StatementView>(&mut rows, name, *seq, message),
             None => {}
+        }
+        for (id, new) in fanned_out(*seq, message).into_iter().flat_map(|(_, views)| views) {
+            let new = serde_json::to_value(new).unwrap();
+            let row = rows.entry(format!("{:?}", Some(Row::Instruction(InstructionId(id), CaseId(self::id(1))))));
+            row.and_modify(|row| row["issued"] = new["issued"].clone()).or_insert(new);
         }
     }
     rows
@@ -211,7 +235,7 @@ fn nothing_that_is_heard_is_lost() {
         assert!(known.contains(&entry.name), "{} is new: teach it to the projection and to this test", entry.name);
     }
     for (_, message) in story() {
-        assert!(row(&message).is_some() || fanned_out(&message).is_some(), "{}", message.entry().name);
+        assert!(row(&message).is_some() || fanned_out(0, &message).is_some(), "{}", message.entry().name);
         let about_a_case = !matches!(message, Message::StatementImported(_));
         assert_eq!(case_of(&message).is_some(), about_a_case, "{}", message.entry().name);
     }

@@ -6,6 +6,7 @@ use contracts::{CaseId, Kind, StatementId, Step, Timestamp, Uuid};
 use jiff_sqlx::ToSqlx;
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool, types::Json};
+use std::collections::BTreeMap;
 
 /// Rows on one page of a list.
 pub const ROWS: i64 = 50;
@@ -20,15 +21,8 @@ pub async fn take(tx: &mut PgConnection, heard: &Heard) -> Result<(), DbError> {
     if let Some(row) = projection::row(message) {
         put(tx, row, seq, heard).await?;
     }
-    if let Some((case, instructions)) = projection::fanned_out(message) {
-        sqlx::query(
-            "insert into instruction_view (id, case_id) select i, $2 from unnest($1::uuid[]) i order by i
-             on conflict (id) do nothing",
-        )
-        .bind(instructions)
-        .bind(case.0)
-        .execute(&mut *tx)
-        .await?;
+    if let Some((case, instructions)) = projection::fanned_out(seq, message) {
+        put_issued(tx, case, instructions).await?;
     }
     keep(tx, heard, seq).await?;
     chassis::inbox::insert(tx, heard, "done", None, 0.0).await
@@ -71,6 +65,27 @@ async fn put(tx: &mut PgConnection, row: Row, seq: i64, heard: &Heard) -> Result
         }
         Row::Statement(id) => put_statement(tx, id, seq, heard).await,
     }
+}
+
+/// Many new instructions at once, in the order of ids: two that write the same rows cannot wait for each other. Of one that
+/// was heard of before, only what a fan-out says of it changes.
+async fn put_issued(
+    tx: &mut PgConnection,
+    case: CaseId,
+    issued: BTreeMap<Uuid, InstructionView>,
+) -> Result<(), DbError> {
+    let (ids, views): (Vec<Uuid>, Vec<Json<InstructionView>>) = issued.into_iter().map(|(i, v)| (i, Json(v))).unzip();
+    sqlx::query(
+        "insert into instruction_view (id, case_id, view) select i, $2, v from unnest($1::uuid[], $3::jsonb[]) t (i, v)
+         on conflict (id) do update set view = jsonb_set(instruction_view.view, '{issued}', excluded.view -> 'issued')
+           where excluded.view #> '{issued,value}' <> 'null'",
+    )
+    .bind(ids)
+    .bind(case.0)
+    .bind(views)
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 async fn put_case(tx: &mut PgConnection, case: CaseId, seq: i64, heard: &Heard) -> Result<(), DbError> {

@@ -57,11 +57,11 @@ insert into one values ('fan-out');
 
 -- What was issued: the very bytes. Insert only.
 create table delivery (
-    recipient   uuid not null references recipient,
+    recipient   uuid not null,
     position    bigint not null constraint delivery_position check (position > 0),
     epoch       int not null,
     instruction uuid not null constraint delivery_instruction unique,
-    endpoint    uuid not null references endpoint,
+    endpoint    uuid not null,
     -- The entry as this recipient knows it.
     entry       uuid not null,
     digest      bytea not null,
@@ -138,3 +138,16 @@ begin
 end $$;
 create trigger positions_follow after insert on delivery referencing new table as added
     for each statement execute function positions_follow();
+
+-- To an endpoint of its own recipient: more than two foreign keys would say, and looked up once per statement. Recipients
+-- and endpoints are never deleted.
+create function endpoint_is_its_own() returns trigger language plpgsql as $$
+begin
+    if exists (select from added a where not exists (
+        select from endpoint e where e.id = a.endpoint and e.recipient = a.recipient)) then
+        raise exception 'a delivery goes to an endpoint of its recipient' using errcode = 'check_violation', constraint = 'endpoint_is_its_own';
+    end if;
+    return null;
+end $$;
+create trigger endpoint_is_its_own after insert on delivery referencing new table as added
+    for each statement execute function endpoint_is_its_own();

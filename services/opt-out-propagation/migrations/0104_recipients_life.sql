@@ -53,7 +53,8 @@ create index recipient_name_tag on recipient_name (tag);
 create table issued (
     instruction  uuid primary key,
     change       uuid not null,
-    recipient    uuid not null references recipient,
+    -- Written beside its delivery, which looks that the recipient is one.
+    recipient    uuid not null,
     entry        uuid not null,
     measure      text not null,
     scope        text not null,

@@ -4,7 +4,8 @@
 
 use chassis::{Machine, Verdict};
 use contracts::{
-    CaseId, ChangeId, Code, EntryId, InstructionId, Message, Service, Timestamp, Uuid, opt_out::ChangeFannedOut,
+    CaseId, ChangeId, Code, EntryId, Message, Service, Timestamp, Uuid,
+    opt_out::{ChangeFannedOut, Issued},
 };
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
@@ -42,7 +43,7 @@ pub enum Event {
         /// The entry.
         entry: EntryId,
         /// The instructions, one per recipient in force; may be none.
-        instructions: Vec<InstructionId>,
+        instructions: Vec<Issued>,
         /// When.
         at: Timestamp,
     },
@@ -78,8 +79,9 @@ impl Machine for Change {
         State::FannedOut { case: *case, instructions: instructions.len().try_into().unwrap_or(u32::MAX), at: *at }
     }
     fn announce(id: Uuid, _: &State, event: &Event) -> Vec<Message> {
-        let Event::FannedOut { case, entry, instructions, at } = event.clone();
-        vec![Message::ChangeFannedOut(ChangeFannedOut { case, entry, change: ChangeId(id), instructions, at })]
+        let Event::FannedOut { case, entry, instructions: issued, at } = event.clone();
+        let instructions = issued.iter().map(|i| i.instruction).collect();
+        vec![Message::ChangeFannedOut(ChangeFannedOut { case, entry, change: ChangeId(id), instructions, issued, at })]
     }
     fn wake(_: &State) -> Option<Timestamp> {
         None

@@ -50,6 +50,9 @@ pub struct Terms {
     /// Drawn when it was issued: its report is confirmed by a person, whatever it says (Rules art. 21).
     #[serde(default)]
     pub drawn: bool,
+    /// It takes the place of another: said by itself, because no fan-out of a change says it.
+    #[serde(default)]
+    pub reissued: bool,
 }
 
 const fn stop() -> Measure {
@@ -586,6 +589,7 @@ impl Machine for Instruction {
         };
         let (instruction, round) = (InstructionId(id), said_round(after));
         let said: Message = match event {
+            Event::Issued { terms } if !terms.reissued => return Vec::new(),
             Event::Issued { terms } => {
                 let at = terms.issued_at;
                 InstructionIssued { case, entry, instruction, recipient, position, deadline, at }.into()

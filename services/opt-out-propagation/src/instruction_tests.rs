@@ -20,6 +20,7 @@ fn terms() -> Terms {
         remind_seconds: 60,
         measure: Measure::Stop,
         drawn: false,
+        reissued: false,
     }
 }
 fn drawn() -> Input {
@@ -61,17 +62,24 @@ fn names(messages: &[Message]) -> Vec<&'static str> {
 }
 
 #[test]
+fn what_takes_the_place_of_another_says_so_by_itself_what_a_fan_out_issues_is_in_the_fact_of_the_change() {
+    assert_eq!(names(&given(&[Input::Issue(terms())]).1), [""; 0]);
+    let (_, said) = given(&[Input::Issue(Terms { reissued: true, ..terms() })]);
+    assert_eq!(names(&said), ["InstructionIssued"]);
+}
+
+#[test]
 fn given_an_instruction_when_received_and_reported_then_it_is_settled() {
     let (state, said) = given(&[Input::Issue(terms()), received(1), reported(ReportOutcome::Applied, 2)]);
     assert!(matches!(state, State::Settled { outcome: ReportOutcome::Applied, .. }));
-    assert_eq!(names(&said), ["InstructionIssued", "InstructionReceived", "InstructionSettled"]);
+    assert_eq!(names(&said), ["InstructionReceived", "InstructionSettled"]);
     assert_eq!(Instruction::wake(&state), None);
 }
 
 #[test]
 fn given_the_final_report_first_then_receipt_is_implied_and_the_late_one_is_already_true() {
     let (state, said) = given(&[Input::Issue(terms()), reported(ReportOutcome::NoDataHeld, 2)]);
-    assert_eq!(names(&said), ["InstructionIssued", "InstructionReceived", "InstructionSettled"]);
+    assert_eq!(names(&said), ["InstructionReceived", "InstructionSettled"]);
     assert_eq!(Instruction::decide(&state, &received(3)), Verdict::Already);
     assert_eq!(Instruction::decide(&state, &acted(3)), Verdict::Already);
     assert_eq!(Instruction::decide(&state, &reported(ReportOutcome::NoDataHeld, 4)), Verdict::Already);
@@ -90,7 +98,7 @@ fn given_an_outcome_that_does_not_close_then_it_waits_for_staff_and_stays_overdu
         [ReportOutcome::PartlyApplied, ReportOutcome::Exempt, ReportOutcome::CannotIdentify, ReportOutcome::Unreachable]
     {
         let (state, said) = given(&[Input::Issue(terms()), reported(outcome, 1)]);
-        assert_eq!(names(&said), ["InstructionIssued", "InstructionReceived", "InstructionReported"], "{outcome}");
+        assert_eq!(names(&said), ["InstructionReceived", "InstructionReported"], "{outcome}");
         assert_eq!(Instruction::wake(&state), Some(at(5 * DAYS)), "the ladder runs on");
         let Verdict::Events(late) = Instruction::decide(&state, &Input::Clock(at(11 * DAYS))) else { panic!() };
         let overdue: Vec<_> = late.iter().flat_map(|e| Instruction::announce(ID, &state, e)).collect();
@@ -143,7 +151,7 @@ fn given_a_later_report_then_it_amends_the_earlier_one_also_a_confirmed_one() {
 fn given_a_paper_that_two_people_attest_then_it_is_confirmed_and_says_so() {
     let (state, said) = given(&[Input::Issue(terms()), attested(ReportOutcome::Applied)]);
     assert!(matches!(state, State::Settled { by: By::Attested, .. }));
-    assert_eq!(names(&said), ["InstructionIssued", "InstructionReceived", "InstructionSettled"]);
+    assert_eq!(names(&said), ["InstructionReceived", "InstructionSettled"]);
     assert_eq!(
         Instruction::decide(&given(&[Input::Issue(terms())]).0, &attested(ReportOutcome::Exempt)),
         Verdict::Refused(Refusal::GroundMissing)

@@ -80,11 +80,30 @@ pub struct ChangeFannedOut {
     /// The instructions issued, one per recipient in force.
     #[schemars(length(max = 2000))]
     pub instructions: Vec<InstructionId>,
+    /// The same instructions, with what whoever watches them shows. One fact for all: a fan-out to many recipients is said
+    /// once, not once per recipient.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2000))]
+    pub issued: Vec<Issued>,
     /// When.
     pub at: Timestamp,
 }
 
-/// 指示: one recipient is to be told.
+/// 指示: one of a fan-out's instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Issued {
+    /// The instruction.
+    pub instruction: InstructionId,
+    /// To whom.
+    pub recipient: RecipientId,
+    /// 通番: gapless per recipient.
+    pub position: i64,
+    /// The report is due.
+    pub deadline: Timestamp,
+}
+
+/// 指示: one recipient is told anew, in place of an instruction whose endpoint changed. What a fan-out issues stands in its
+/// [`ChangeFannedOut`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InstructionIssued {
     /// The case.

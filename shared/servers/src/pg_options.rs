@@ -31,7 +31,7 @@ impl PgOptions {
             durable: true,
             listen: Listen::Loopback(None),
             max_connections: 200,
-            shared_buffers_mib: 32,
+            shared_buffers_mib: 128,
             extra: Vec::new(),
         }
     }

@@ -5,6 +5,7 @@
 //! `MADOGUCHI_HEAVY=1` files ten times as much.
 
 mod chaos;
+mod fan_out;
 
 mod nats;
 mod postgres;

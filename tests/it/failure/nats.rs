@@ -9,7 +9,7 @@ use rand::{Rng, rngs::StdRng};
 use testkit::{House, eventually};
 
 /// JetStream as a user of the house's account who may do anything.
-async fn vandal(house: &House) -> jetstream::Context {
+pub(super) async fn vandal(house: &House) -> jetstream::Context {
     let accounts = Accounts::new(RootSecret::load_or_create(&house.secrets().root()).unwrap());
     let anything = Permissions::new().publish([">"]).subscribe([">"]);
     let creds = accounts.service_creds("vandal", anything, Timestamp::from_second(1_700_000_000).unwrap()).unwrap();

@@ -31,6 +31,12 @@ pub fn become_the_program() {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).unwrap();
     assert_ne!(rustix::process::getppid(), Pid::from_raw(1), "the test is gone");
     let arguments: Vec<String> = serde_json::from_str(&arguments).unwrap();
+    if let [what, file] = arguments.as_slice()
+        && what == "recipients"
+    {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        runtime.block_on(super::recipients::work(Path::new(file)));
+    }
     let cli = launcher::Cli::try_parse_from(std::iter::once("madoguchi".to_owned()).chain(arguments)).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

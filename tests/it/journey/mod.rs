@@ -9,6 +9,7 @@ pub mod contractors;
 pub mod desk;
 pub mod mails;
 pub mod people;
+pub mod recipients;
 pub mod reckoning;
 
 mod bad_input;

@@ -4,7 +4,7 @@ use super::mail::{Became, Cause, Heard, In, Mail, Ms, Said, Store, instant};
 use calendar::Calendar;
 use contracts::{
     CaseId, ChangeId, ChargeId, Code, EntryId, InstructionId, Measure, Message, RecipientId, Service, Uuid,
-    payment::PaymentReference,
+    opt_out::Issued, payment::PaymentReference,
 };
 use fulfilment::answer::Answer;
 use identity_verification::verification::Verification;
@@ -224,6 +224,7 @@ impl Db {
                     remind_seconds: 600,
                     measure,
                     drawn: false,
+                    reissued: false,
                 };
                 let became = self.mail.handle(
                     &mut self.instructions,
@@ -233,7 +234,7 @@ impl Db {
                     &instruction::Input::Issue(terms),
                 );
                 assert_eq!(became, Became::Done, "a change is fanned out once");
-                instructions.push(id);
+                instructions.push(Issued { instruction: id, recipient, position: *position, deadline });
             }
             let event = change::Event::FannedOut { case, entry, instructions, at };
             assert_eq!(self.mail.handle(&mut self.changes, now, change.0, &Cause::Clock, &Some(event)), Became::Done);

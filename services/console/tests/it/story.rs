@@ -9,7 +9,7 @@ use contracts::{
     intake::{CaseEnded, CaseOpened, CaseProgressed},
     notification::{NoticeFailed, NoticeSent},
     opt_out::{
-        BlockPlaced, ChangeFannedOut, InstructionIssued, InstructionOverdue, InstructionReceived, InstructionSettled,
+        BlockPlaced, ChangeFannedOut, InstructionOverdue, InstructionReceived, InstructionSettled, Issued,
         ReportRefused, StopEntered,
     },
     payment::{FeePaid, FeeRequested, LineUnmatched, PaymentReference, StatementImported, Yen},
@@ -152,6 +152,15 @@ pub fn stop(case: CaseId) -> Vec<Fact> {
                 entry,
                 change: ChangeId::derived(case.0, "c"),
                 instructions: ids.clone(),
+                issued: (1..)
+                    .zip(ids.iter().zip(&to))
+                    .map(|(position, (instruction, recipient))| Issued {
+                        instruction: *instruction,
+                        recipient: *recipient,
+                        position,
+                        deadline: at(60 * 24 * 14),
+                    })
+                    .collect(),
                 at: at(3),
             }
             .into(),
@@ -170,20 +179,6 @@ pub fn stop(case: CaseId) -> Vec<Fact> {
         ),
     ];
     for (n, (instruction, recipient)) in ids.iter().copied().zip(to.iter().copied()).enumerate() {
-        facts.push((
-            16,
-            instruction.0,
-            InstructionIssued {
-                case,
-                entry,
-                instruction,
-                recipient,
-                position: n as i64 + 1,
-                deadline: at(60 * 24 * 14),
-                at: at(3),
-            }
-            .into(),
-        ));
         if n < 2 {
             facts.push((
                 32,

@@ -113,6 +113,7 @@ pub fn fanned_out(round: u8, hour: i64) -> Fact {
         entry: entry(round),
         change: ChangeId(Uuid::from_u128(50)),
         instructions: (60..62).map(|n| InstructionId(Uuid::from_u128(n))).collect(),
+        issued: vec![],
         at: hours(hour),
     })
 }

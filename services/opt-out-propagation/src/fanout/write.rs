@@ -10,12 +10,12 @@ use chassis::{
     DbError,
     home::{self, Newborn},
 };
-use contracts::{InstructionId, Uuid, envelope::TraceParent};
+use contracts::{InstructionId, Uuid, envelope::TraceParent, opt_out};
 use futures::future::BoxFuture;
 use jiff_sqlx::ToSqlx;
 use recipient_kit::{digest_of, key_id};
 use sqlx::PgConnection;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// One instruction of the batch.
 struct Issued {
@@ -123,6 +123,7 @@ async fn issue(
                 remind_seconds: batch.remind_seconds,
                 measure: job.measure,
                 drawn: rand::random_range(0..100u32) < batch.sample_percent,
+                reissued: matches!(job.kind, Kind::Reissue(_)),
             };
             let words = Words {
                 id,
@@ -208,12 +209,14 @@ async fn births(tx: &mut PgConnection, issued: &[Issued], jobs: &[&Job], batch: 
         trace: one.trace.clone(),
     });
     home::birth_many(tx, newborn.collect(), batch.at).await?;
-    let mut instructions: BTreeMap<usize, BTreeSet<InstructionId>> = BTreeMap::new();
+    let mut instructions: BTreeMap<usize, Vec<opt_out::Issued>> = BTreeMap::new();
     for one in issued {
-        instructions.entry(one.job).or_default().insert(one.id);
+        let Terms { recipient, position, deadline, .. } = one.terms;
+        let told = opt_out::Issued { instruction: one.id, recipient, position, deadline };
+        instructions.entry(one.job).or_default().push(told);
     }
     let newborn = jobs.iter().enumerate().filter_map(|(n, job)| {
-        let of: Vec<InstructionId> = instructions.get(&n).into_iter().flatten().copied().collect();
+        let of = instructions.remove(&n).unwrap_or_default();
         let id = match job.kind {
             Kind::Change => job.change,
             // A replaced instruction is stated by its own machine; who needs no telling, nobody tells.

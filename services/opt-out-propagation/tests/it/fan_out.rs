@@ -110,7 +110,7 @@ async fn four_writers_and_cut_connections_leave_no_gap_and_nothing_twice() {
     assert_eq!(desk.count("select count(*) from change").await, changes);
     assert_eq!(desk.count("select count(*) from recipient where last <> (select count(*) from fanout)").await, 0);
     let said = desk.said().await;
-    assert_eq!((said["change-fanned-out"], said["instruction-issued"]), (changes, 3 * changes));
+    assert_eq!((said["change-fanned-out"], said.get("instruction-issued")), (changes, None));
     println!("{} connections were cut", cuts.load(Ordering::Relaxed));
 
     // Every body is for its recipient, opens with its key only, and its digest is the one on record.
@@ -144,6 +144,10 @@ async fn the_database_itself_refuses_gaps_changes_and_lifting() {
         (
             "insert into delivery select recipient, 3, epoch, gen_random_uuid(), endpoint, entry, digest, body from delivery",
             "positions_follow",
+        ),
+        (
+            "insert into delivery select recipient, 2, epoch, gen_random_uuid(), gen_random_uuid(), entry, digest, body from delivery",
+            "endpoint_is_its_own",
         ),
         ("update delivery set body = ''", ""),
         ("update register_entry set blocked_since = null, final_since = null", "a_final_stop_stays"),

@@ -27,7 +27,6 @@ async fn a_stop_goes_to_the_contractor_and_its_reports_come_back() {
     for (word, n) in [
         ("block-placed", 1),
         ("stop-entered", 1),
-        ("instruction-issued", 1),
         ("instruction-received", 1),
         ("instruction-settled", 1),
         ("change-fanned-out", 1),

@@ -1,0 +1,175 @@
+//! A fan-out of many opt-outs to many recipients, while everything dies: the register's processes, the recipients, NATS, and
+//! once all of its streams. It ends with every instruction reported exactly once in effect, no body at the wrong recipient,
+//! and no person needed.
+//!
+//! 16 opt-outs to 6 recipients as it stands; 1,000 to 50 with `MADOGUCHI_HEAVY=1`.
+
+use super::{chaos::seeds, nats::vandal};
+use crate::journey::{
+    child::Child,
+    desk::{Desk, Filed, Plan},
+    people::{Person, opt_out_until_confirmed},
+    recipients::{Recipient, at_work},
+    reckoning::{self, Told},
+};
+use contracts::EndedAs;
+use futures::{StreamExt, stream};
+use launcher::NAMES;
+use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
+use sqlx::{Connection, PgConnection};
+use testkit::eventually;
+
+struct Size {
+    stops: usize,
+    recipients: usize,
+    processes: usize,
+    /// Of each kind of break.
+    breaks: usize,
+}
+
+fn size() -> Size {
+    if std::env::var_os("MADOGUCHI_HEAVY").is_some() {
+        Size { stops: 1_000, recipients: 50, processes: 10, breaks: 8 }
+    } else {
+        Size { stops: 16, recipients: 6, processes: 3, breaks: 1 }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Break {
+    Register,
+    Service,
+    Recipients,
+    Nats,
+    Streams,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fan_out_with_everything_dying_ends_with_each_instruction_reported_once() {
+    let size = size();
+    // One seed: a night's run is `MADOGUCHI_HEAVY=1` with seeds of its own.
+    let seed = *seeds().last().unwrap();
+    println!("seed {seed}: MADOGUCHI_SEED={seed} repeats it");
+    let settings = vec![("door.filings_per_minute", "100000".to_owned()), ("house.connections", "6".to_owned())];
+    let desk = Desk::with(Plan { apart: true, settings, ..Plan::default() }).await;
+    let (recipients, mut children) = at_work(&desk, size.recipients, size.processes).await;
+
+    let stops = stream::iter((0..size.stops).map(Person::number))
+        .map(|person| {
+            let desk = &desk;
+            async move { opt_out_until_confirmed(desk, &person).await }
+        })
+        .buffer_unordered(8)
+        .collect::<Vec<Filed>>();
+    let breaking = breaks(&desk, &mut children, &size, seed);
+    let (stops, ()) = tokio::join!(stops, breaking);
+
+    // As long as something moves, it is waited for.
+    let all = (size.stops * size.recipients) as i64;
+    let mut settled = -1;
+    while settled < all {
+        settled = eventually("another instruction is settled", || async {
+            let now =
+                figure(&desk, "select count(*) from optout.instruction where state ->> 'status' = 'settled'").await;
+            if now > settled || now == all { Ok(now) } else { Err(now) }
+        })
+        .await;
+    }
+    for filed in &stops {
+        desk.until(filed, "the stop is confirmed", |s| s.ended_as == Some(EndedAs::Stopped)).await;
+    }
+    once_in_effect(&desk, &recipients, &children, &size).await;
+}
+
+/// Breaks at amounts of work done, not at times: between the first report and the last but a few.
+async fn breaks(desk: &Desk, children: &mut [Child], size: &Size, seed: u64) {
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut kinds: Vec<Break> = [Break::Register, Break::Service, Break::Recipients, Break::Nats]
+        .into_iter()
+        .flat_map(|kind| std::iter::repeat_n(kind, size.breaks))
+        .collect();
+    kinds.shuffle(&mut random);
+    // All streams go in the middle, once.
+    kinds.insert(kinds.len() / 2, Break::Streams);
+    let reports = 2 * size.stops * size.recipients;
+    let mut moments: Vec<i64> = kinds.iter().map(|_| random.random_range(1..reports as i64 * 3 / 4)).collect();
+    moments.sort_unstable();
+    let others: Vec<&str> = NAMES.iter().copied().filter(|n| *n != "opt-out-propagation").collect();
+    for (kind, moment) in kinds.into_iter().zip(moments) {
+        let mut seen = -1;
+        while seen < moment {
+            seen = eventually("another report comes in", || async {
+                let now = figure(desk, "select count(*) from optout.report").await;
+                if now > seen || now >= moment { Ok(now) } else { Err(now) }
+            })
+            .await;
+        }
+        println!("{kind:?} after {seen} reports");
+        match kind {
+            Break::Register => desk.kill_and_start_again("opt-out-propagation").await,
+            Break::Service => desk.kill_and_start_again(others[random.random_range(0..others.len())]).await,
+            Break::Recipients => {
+                let n = random.random_range(0..children.len());
+                children[n].kill();
+                children[n].start_again();
+            }
+            Break::Nats => {
+                desk.house.nats.kill().await.unwrap();
+                desk.house.nats.start_again().await.unwrap();
+            }
+            Break::Streams => {
+                let js = vandal(&desk.house).await;
+                for stream in ["BUS", "OPTOUT"] {
+                    eventually("the stream is there, and is deleted", || async {
+                        js.delete_stream(stream).await.map_err(|e| e.to_string())
+                    })
+                    .await;
+                }
+            }
+        }
+    }
+}
+
+/// PostgreSQL is not broken here, but its connections may be all in use for a moment.
+async fn figure(desk: &Desk, sql: &'static str) -> i64 {
+    eventually("PostgreSQL answers", || async {
+        let mut db = PgConnection::connect(&desk.admin_url).await.map_err(|e| e.to_string())?;
+        sqlx::query_scalar(sql).fetch_one(&mut db).await.map_err(|e| e.to_string())
+    })
+    .await
+}
+
+async fn once_in_effect(desk: &Desk, recipients: &[Recipient], children: &[Child], size: &Size) {
+    reckoning::holds(desk, Told::of(size.stops as i64, 0)).await;
+    for recipient in recipients {
+        let journal = recipient.journal();
+        assert_eq!(journal.len(), size.stops, "instructions of {}", recipient.id);
+        assert!(journal.values().all(|n| *n == 1), "an instruction was applied twice: {journal:?}");
+    }
+    for child in children {
+        let refused: Vec<_> = child.lines().into_iter().filter(|l| l["message"] == "refused").collect();
+        assert!(refused.is_empty(), "{refused:?}");
+    }
+    let all = (size.stops * size.recipients) as i64;
+    for (what, sql, wanted) in [
+        (
+            "reports of each instruction by its own recipient, one per stage",
+            "select count(*) from (select distinct r.instruction, r.stage from optout.report r join optout.issued i using (instruction, recipient)) x",
+            2 * all,
+        ),
+        (
+            "reports beyond these",
+            "select count(*) - (select count(*) from (select distinct instruction, stage from optout.report) x) from optout.report",
+            0,
+        ),
+        (
+            "reports that were refused",
+            "select count(*) from optout.outbox where subject like 'evt.optout.report-refused.%'",
+            0,
+        ),
+        ("staff tasks", "select count(*) from optout.task", 0),
+        ("deliveries that wait for a person", "select count(*) from optout.retry where parked", 0),
+    ] {
+        assert_eq!(figure(desk, sql).await, wanted, "{what}");
+    }
+}
