@@ -4,7 +4,7 @@
 mod life;
 mod show;
 
-use crate::{fanout::in_force, guard, person::Register, propagation};
+use crate::{fanout::in_force, guard, person::Register, propagation, transport::webhook::WebhookKeys};
 use chassis::{Bus, DbError, HandleError, StaffReason};
 use contracts::{
     Code, RecipientId, RecipientKind, Timestamp, Transport, Uuid,
@@ -39,6 +39,8 @@ pub struct Recipients {
     pub deliveries: Arc<Notify>,
     /// Wakes the fan-out.
     pub fan_out: Arc<Notify>,
+    /// Shows what each recipient verifies with.
+    pub keys: WebhookKeys,
 }
 
 /// A recipient as it is found by what it shows.

@@ -205,10 +205,11 @@ async fn instruction_row(
     use instruction::Event;
     match event {
         Event::Reminded { .. } => {
-            // One that waits already, or for a person, stays as it is.
+            // One that waits already, or for a person, stays as it is. What is fetched or carried is not sent.
             sqlx::query(
                 "insert into retry (endpoint, position, tries, next_at)
-                 select endpoint, position, 0, now() from owed where instruction = $1
+                 select o.endpoint, o.position, 0, now() from owed o join endpoint e on e.id = o.endpoint
+                  where o.instruction = $1 and e.transport in ('nats', 'webhook')
                  on conflict (endpoint, position) do nothing",
             )
             .bind(step.id)

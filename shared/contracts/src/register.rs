@@ -170,6 +170,10 @@ pub struct RecipientView {
     pub report_keys: Vec<(Code, Option<Timestamp>)>,
     /// The id of the key that identifiers are sealed to.
     pub sealing_key: Code,
+    /// The desk's Ed25519 public key for this recipient, 32 bytes: verifies the webhooks and files that are for it. In text
+    /// `whpk_` and the base64. Handed over by a person.
+    #[serde(default)]
+    pub desk_key: Sealed,
     /// Deliveries that wait for a person, or for its resumption.
     pub parked: u32,
     /// Its oldest open instructions: which, what, since when, due when.

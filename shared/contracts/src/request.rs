@@ -4,6 +4,7 @@
 use crate::{
     CaseId, Code, DecisionOutcome, Digest, DisclosePurpose, MessageId, ObjectId, PersonField, RecipientId,
     RecipientKind, Sealed, Service, StaffId, Transport,
+    carried::{ExportFile, ExportReply, ImportFile, ImportReply},
     envelope::TraceParent,
     gate::{
         CheckGate, DecideReview, GateAnswers, GateIncidentList, KeepFiling, ListGateIncidents, ListReviews, ReviewList,
@@ -94,6 +95,8 @@ requests! {
     StaffCommand<WithdrawStop> => StaffReply, OptOut "withdraw-stop" by [Console];
     StaffCommand<HospitalReceived> => StaffReply, OptOut "hospital-received" by [Console];
     StaffCommand<FoundAt> => StaffReply, OptOut "found-at" by [Console];
+    StaffCommand<ExportFile> => ExportReply, OptOut "export-file" by [Console];
+    StaffCommand<ImportFile> => ImportReply, OptOut "import-file" by [Console];
 }
 
 /// Verbs that every service with a machine answers: `heard` and `told` to its speakers and hearers, the others to the
