@@ -182,5 +182,5 @@ fn row_81_files_and_snapshots_work_on_a_machine_without_a_network() {
     {
         assert!(said.contains(test), "{said}");
     }
-    assert!(said.matches("gate::tests::").count() > 2, "the offline gate's tests ran too: {said}");
+    assert!(said.matches("gate::tests::").count() >= 2, "the offline gate's tests ran too: {said}");
 }

@@ -6,8 +6,8 @@ use contracts::{
     carried::{ExportFile, ImportFile},
     register::{
         AttestReport, Certify, ChangeEndpoint, ChangeScope, CloseTask, ConfirmMatch, CorrectIdentifiers,
-        EndCertification, FoundAt, HospitalReceived, ListTasks, RemoveRecipient, ResumeRecipient, RotateKeys,
-        SetContract, ShowEntry, ShowRecipient, SuspendRecipient, WithdrawStop,
+        EndCertification, FoundAt, HospitalReceived, ListTasks, RemoveRecipient, ResumeRecipient, ResumeUse,
+        RotateKeys, SetContract, ShowEntry, ShowRecipient, SuspendRecipient, SuspendUse, WithdrawStop,
     },
     request::{ListRecipients, RegisterRecipient, Request, StaffCommand},
 };
@@ -49,6 +49,8 @@ pub(crate) fn orders(bus: &Arc<Bus>, by: &Arc<Orders>) {
     answer(bus, by, |o, c: StaffCommand<WithdrawStop>| async move { o.withdraw(c).await });
     answer(bus, by, |o, c: StaffCommand<HospitalReceived>| async move { o.hospital_received(c).await });
     answer(bus, by, |o, c: StaffCommand<FoundAt>| async move { o.found_at(c).await });
+    answer(bus, by, |o, c: StaffCommand<SuspendUse>| async move { o.suspend_use(c).await });
+    answer(bus, by, |o, c: StaffCommand<ResumeUse>| async move { o.resume_use(c).await });
     answer(bus, by, |o, q: ShowEntry| async move { o.show(q).await });
 }
 

@@ -1,6 +1,7 @@
 //! What a member of staff orders about an entry of the register, an instruction or a task. Each order has who and why; what
 //! needs two different people is proposed by the first order and done by the second.
 
+mod freeze;
 mod show;
 
 use crate::{

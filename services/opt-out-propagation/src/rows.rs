@@ -87,6 +87,14 @@ async fn entry_row(
                 .execute(&mut *tx)
                 .await?;
         }
+        Event::UseSuspended { ground, change, at } => {
+            freeze_row(tx, step, version, "use-suspended", ground, *at).await?;
+            mark(tx, step, *change, version, scope_of(step), Measure::Suspend, false).await?;
+        }
+        Event::UseResumed { ground, change, at } => {
+            freeze_row(tx, step, version, "use-resumed", ground, *at).await?;
+            mark(tx, step, *change, version, scope_of(step), Measure::Resume, false).await?;
+        }
         Event::FannedOut { .. }
         | Event::InstructionSettled { .. }
         | Event::InstructionReopened { .. }
@@ -94,6 +102,22 @@ async fn entry_row(
         | Event::Confirmed { .. } => {}
     }
     Ok(())
+}
+
+/// The tracks of an entry that blocks; every entry that is changed does.
+fn scope_of(step: &Step<Entry>) -> Scope {
+    step.after.blocks().map_or(Scope::Both, |(scope, _)| scope)
+}
+
+async fn freeze_row(
+    tx: &mut PgConnection,
+    step: &Step<Entry>,
+    version: i64,
+    kind: &'static str,
+    ground: &Ground,
+    at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    change_row(tx, step.id, version, kind, ground, Some(scope_of(step)), at).await
 }
 
 /// The stop as it stands from now on.

@@ -12,8 +12,8 @@ use crate::{
     register::{
         AttestReport, Certification, Certify, ChangeEndpoint, ChangeScope, CloseTask, ConfirmMatch, Contract,
         CorrectIdentifiers, EndCertification, EntryReply, FoundAt, HospitalReceived, ListTasks, RecipientReply,
-        RemoveRecipient, ResumeRecipient, RotateKeys, SetContract, ShowEntry, ShowRecipient, SuspendRecipient,
-        TaskList, WithdrawStop,
+        RemoveRecipient, ResumeRecipient, ResumeUse, RotateKeys, SetContract, ShowEntry, ShowRecipient,
+        SuspendRecipient, SuspendUse, TaskList, WithdrawStop,
     },
 };
 use jiff::Timestamp;
@@ -95,6 +95,8 @@ requests! {
     StaffCommand<WithdrawStop> => StaffReply, OptOut "withdraw-stop" by [Console];
     StaffCommand<HospitalReceived> => StaffReply, OptOut "hospital-received" by [Console];
     StaffCommand<FoundAt> => StaffReply, OptOut "found-at" by [Console];
+    StaffCommand<SuspendUse> => StaffReply, OptOut "suspend-use" by [Console];
+    StaffCommand<ResumeUse> => StaffReply, OptOut "resume-use" by [Console];
     StaffCommand<ExportFile> => ExportReply, OptOut "export-file" by [Console];
     StaffCommand<ImportFile> => ImportReply, OptOut "import-file" by [Console];
 }
