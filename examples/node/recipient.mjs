@@ -134,7 +134,10 @@ export class Recipient {
     return applied ? "new" : "stale";
   }
 
-  /** Here your own system stops using what it holds of this person. It may be called twice after a crash. */
+  /**
+   * Here your own system stops using what it holds of this person, whatever the measure: suspend also leaves current builds
+   * alone until resume or erase, and resume lifts no stop. It may be called twice after a crash.
+   */
   async apply(_person, _data) {}
 
   answered(jws, answer) {

@@ -122,7 +122,8 @@ class Recipient:
             now = self.db.execute("select version from stopped where entry = ?", [data["entry"]]).fetchone()
             stale = now is not None and now[0] >= data["entry_version"]
             if not stale:
-                # Here your own system stops using what it holds of this person.
+                # Here your own system stops using what it holds of this person, whatever the measure: suspend also leaves
+                # current builds alone until resume or erase, and resume lifts no stop.
                 self.db.execute(
                     "insert or replace into stopped values (?, ?, ?, ?, ?, ?)",
                     [data["entry"], data["entry_version"], data["measure"], data["scope"],

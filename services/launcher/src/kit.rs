@@ -15,6 +15,12 @@ pub enum KitStep {
         #[arg(long, default_value = "madoguchi-sandbox")]
         folder: PathBuf,
     },
+    /// Files for closed networks (封緘ファイル): opens the desk's, and makes the one that goes back. Needs no network.
+    File {
+        /// Which way.
+        #[command(subcommand)]
+        step: crate::kit_file::Step,
+    },
     /// Plays every case against a webhook and prints the conformance report; status 0 only if all passed.
     Run {
         /// Where the sandbox keeps its keys.
@@ -49,6 +55,7 @@ pub(crate) async fn run(step: KitStep) -> anyhow::Result<()> {
             print!("{}", settings.show());
             Ok(())
         }
+        KitStep::File { step } => crate::kit_file::run(step),
         KitStep::Run { folder, url, report_key, sealing_key, listen, patience, json } => {
             let contractor = Contractor::parse(&url, &report_key, &sealing_key, Duration::from_secs(patience));
             let contractor = contractor.map_err(anyhow::Error::msg)?;

@@ -1,6 +1,7 @@
 //! The launcher: finds or starts the servers, provisions them, and runs the services, all in one process or each in its
 //! own. It depends on all services; nothing depends on it but tests and benchmarks.
 
+mod carried;
 mod check;
 mod cli;
 mod demo;
@@ -8,6 +9,7 @@ pub mod evidence;
 mod gate;
 mod houses;
 mod kit;
+mod kit_file;
 mod outside;
 mod place;
 mod provision;

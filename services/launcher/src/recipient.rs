@@ -3,7 +3,7 @@
 
 use anyhow::{Context, bail, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use chassis::{Clock, Runtime, config::Settings};
+use chassis::{Clock, Runtime, config::Settings, objects::Objects};
 use clap::{Args, Subcommand};
 use contracts::{
     Code, ContractItem, Date, Diligence, RecipientId, RecipientKind, Scope, Sealed, StaffId, Timestamp, Transport,
@@ -31,7 +31,7 @@ pub struct By {
     why: String,
     /// A configuration file on top of the defaults.
     #[arg(long)]
-    config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
 }
 
 /// What to do with a recipient.
@@ -74,6 +74,12 @@ pub enum Step {
         /// Who and why.
         #[command(flatten)]
         by: By,
+    },
+    /// Files for recipients in closed networks (封緘ファイル): one out, one back.
+    File {
+        /// Which way.
+        #[command(subcommand)]
+        step: crate::carried::Step,
     },
     /// Shows all recipients, or everything about one.
     Show {
@@ -149,23 +155,31 @@ fn item(text: &str) -> Result<(ContractItem, Code), String> {
 }
 
 /// The way to the service.
-struct Desk {
+pub(crate) struct Desk {
     nats: async_nats::Client,
-    key: PublicKey,
+    pub(crate) key: PublicKey,
+    /// Where files lie.
+    pub(crate) objects: Objects,
 }
 
 impl Desk {
-    async fn open(config: Option<&std::path::Path>) -> anyhow::Result<Self> {
+    pub(crate) async fn open(config: Option<&std::path::Path>) -> anyhow::Result<Self> {
         let rt = Runtime::new(Settings::load(config, &[])?, Clock::system())?;
         let key = PublicKey::load(&rt.keys_dir().join("optout.pub")).context("`house.keys_dir`: optout.pub")?;
-        Ok(Self { nats: rt.nats("console").await.context("`house.nats_url`: as the user console")?, key })
+        let objects = rt.objects().context("`house.objects_dir`")?;
+        Ok(Self { nats: rt.nats("console").await.context("`house.nats_url`: as the user console")?, key, objects })
     }
 
-    async fn ask<R: Request>(&self, request: &R) -> anyhow::Result<R::Reply> {
+    pub(crate) async fn ask<R: Request>(&self, request: &R) -> anyhow::Result<R::Reply> {
+        self.ask_within(request, WITHIN).await
+    }
+
+    pub(crate) async fn ask_within<R: Request>(&self, request: &R, within: Duration) -> anyhow::Result<R::Reply> {
         let (subject, bytes) = (R::ENTRY.subject(), serde_json::to_vec(request)?);
-        let reply = tokio::time::timeout(WITHIN, self.nats.request(subject.clone(), bytes.into()))
+        let question = async_nats::Request::new().payload(bytes.into()).timeout(Some(within));
+        let reply = tokio::time::timeout(within, self.nats.send_request(subject.clone(), question))
             .await
-            .with_context(|| format!("{subject}: no answer within {} s", WITHIN.as_secs()))?
+            .with_context(|| format!("{subject}: no answer within {} s", within.as_secs()))?
             .with_context(|| format!("{subject}: is the desk running?"))?;
         serde_json::from_slice(&reply.payload).with_context(|| format!("{subject}: an answer of another version"))
     }
@@ -174,15 +188,19 @@ impl Desk {
     where
         StaffCommand<T>: Request<Reply = StaffReply>,
     {
-        ensure!(!by.why.trim().is_empty(), "`--why` must say why");
-        let token = Uuid::now_v7();
-        let why = self.seal(token, &by.why)?;
-        let command = StaffCommand { token, staff: StaffId(by.staff), why, traceparent: None, order };
-        match self.ask(&command).await? {
+        match self.ask(&self.command(by, order)?).await? {
             StaffReply::Done { machine, status, .. } => println!("{machine} {status}"),
             StaffReply::Refused { reason, .. } => bail!("refused: {reason}"),
         }
         Ok(())
+    }
+
+    /// The order with who and why.
+    pub(crate) fn command<T>(&self, by: &By, order: T) -> anyhow::Result<StaffCommand<T>> {
+        ensure!(!by.why.trim().is_empty(), "`--why` must say why");
+        let token = Uuid::now_v7();
+        let why = self.seal(token, &by.why)?;
+        Ok(StaffCommand { token, staff: StaffId(by.staff), why, traceparent: None, order })
     }
 
     fn seal(&self, aad: Uuid, text: &str) -> anyhow::Result<Sealed> {
@@ -299,6 +317,7 @@ pub(crate) async fn run(step: Step) -> anyhow::Result<()> {
             let order = RemoveRecipient { recipient: RecipientId(recipient) };
             Desk::open(by.config.as_deref()).await?.order(&by, order).await
         }
+        Step::File { step } => crate::carried::run(step).await,
         Step::Show { recipient, config } => Desk::open(config.as_deref()).await?.show(recipient.map(RecipientId)).await,
     }
 }

@@ -1,12 +1,13 @@
 //! Which requests are answered, and by what.
 
-use crate::{orders::Orders, recipients::Recipients};
+use crate::{files::Files, orders::Orders, recipients::Recipients};
 use chassis::{Bus, HandleError};
 use contracts::{
+    carried::{ExportFile, ImportFile},
     register::{
         AttestReport, Certify, ChangeEndpoint, ChangeScope, CloseTask, ConfirmMatch, CorrectIdentifiers,
-        EndCertification, FoundAt, HospitalReceived, ListTasks, RemoveRecipient, ResumeRecipient, RotateKeys,
-        SetContract, ShowEntry, ShowRecipient, SuspendRecipient, WithdrawStop,
+        EndCertification, FoundAt, HospitalReceived, ListTasks, RemoveRecipient, ResumeRecipient, ResumeUse,
+        RotateKeys, SetContract, ShowEntry, ShowRecipient, SuspendRecipient, SuspendUse, WithdrawStop,
     },
     request::{ListRecipients, RegisterRecipient, Request, StaffCommand},
 };
@@ -48,5 +49,13 @@ pub(crate) fn orders(bus: &Arc<Bus>, by: &Arc<Orders>) {
     answer(bus, by, |o, c: StaffCommand<WithdrawStop>| async move { o.withdraw(c).await });
     answer(bus, by, |o, c: StaffCommand<HospitalReceived>| async move { o.hospital_received(c).await });
     answer(bus, by, |o, c: StaffCommand<FoundAt>| async move { o.found_at(c).await });
+    answer(bus, by, |o, c: StaffCommand<SuspendUse>| async move { o.suspend_use(c).await });
+    answer(bus, by, |o, c: StaffCommand<ResumeUse>| async move { o.resume_use(c).await });
     answer(bus, by, |o, q: ShowEntry| async move { o.show(q).await });
+}
+
+/// About files that are carried by hand.
+pub(crate) fn files(bus: &Arc<Bus>, by: &Arc<Files>) {
+    answer(bus, by, |f, c: StaffCommand<ExportFile>| async move { f.export(c).await });
+    answer(bus, by, |f, c: StaffCommand<ImportFile>| async move { f.import(c).await });
 }

@@ -62,6 +62,15 @@ pub struct Progress {
     pub replaced: BTreeMap<InstructionId, InstructionId>,
     /// Those of [`Progress::settled`] and [`Progress::open`] that tell to erase.
     pub erasing: BTreeSet<InstructionId>,
+    /// 利用の一時停止: current builds are frozen since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen_at: Option<Timestamp>,
+    /// The changes that freeze builds or let them go on.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub freezes: BTreeSet<ChangeId>,
+    /// Their instructions: waited for like all others, and no part of the answer.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub passing: BTreeSet<InstructionId>,
 }
 
 /// How an entry stands.
@@ -204,6 +213,24 @@ pub enum Input {
         /// Now.
         at: Timestamp,
     },
+    /// 利用の一時停止: freeze current builds.
+    SuspendUse {
+        /// On what it stands.
+        ground: Ground,
+        /// The change to fan out.
+        change: ChangeId,
+        /// Now.
+        at: Timestamp,
+    },
+    /// 一時停止の解除: they go on, without the person.
+    ResumeUse {
+        /// On what it stands.
+        ground: Ground,
+        /// The change to fan out.
+        change: ChangeId,
+        /// Now.
+        at: Timestamp,
+    },
     /// The fan-out said which instructions there are.
     FannedOut {
         /// Of which change.
@@ -317,6 +344,24 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
+    /// 利用の一時停止.
+    UseSuspended {
+        /// On what it stands.
+        ground: Ground,
+        /// The change to fan out.
+        change: ChangeId,
+        /// When.
+        at: Timestamp,
+    },
+    /// 一時停止の解除.
+    UseResumed {
+        /// On what it stands.
+        ground: Ground,
+        /// The change to fan out.
+        change: ChangeId,
+        /// When.
+        at: Timestamp,
+    },
     /// The instructions of a change are known.
     FannedOut {
         /// Of which.
@@ -375,6 +420,8 @@ pub enum Refusal {
     NoErasureAsked,
     /// Only a final stop is changed or withdrawn; a provisional block is taken back by its case.
     NotFinal,
+    /// The instruction to erase is out: there is nothing to freeze, and nothing that could go on.
+    IsErased,
 }
 
 impl From<Refusal> for Code {
@@ -384,6 +431,7 @@ impl From<Refusal> for Code {
             Refusal::OtherCase => Code::of("entry-of-another-case"),
             Refusal::NoErasureAsked => Code::of("no-erasure-asked"),
             Refusal::NotFinal => Code::of("stop-is-not-final"),
+            Refusal::IsErased => Code::of("erasure-was-released"),
         }
     }
 }
@@ -420,6 +468,9 @@ impl State {
         let mut answer = StopAnswer::default();
         let mut unreachable: BTreeMap<ReportOutcome, u32> = BTreeMap::new();
         for (id, done) in self.progress().map(|p| &p.settled).into_iter().flatten() {
+            if self.progress().is_some_and(|p| p.passing.contains(id)) {
+                continue;
+            }
             let erasing = self.progress().is_some_and(|p| p.erasing.contains(id));
             match done.outcome {
                 ReportOutcome::Applied if erasing => answer.erased += 1,
@@ -467,6 +518,8 @@ impl Machine for Entry {
             | Event::ScopeChanged { .. }
             | Event::IdentifiersCorrected { .. }
             | Event::Withdrawn { .. }
+            | Event::UseSuspended { .. }
+            | Event::UseResumed { .. }
             | Event::FannedOut { .. }
             | Event::InstructionSettled { .. }
             | Event::InstructionReopened { .. }

@@ -1,11 +1,14 @@
 //! What an entry of the register does with its inputs. Pure.
 
-use super::{Done, Entry, Erasure, Event, Input, Progress, Refusal, State};
+use super::{Done, Entry, Erasure, Event, Ground, Input, Progress, Refusal, State};
 use chassis::{Machine, Verdict};
-use contracts::{ChangeId, InstructionId, Measure, Scope, Timestamp};
+use contracts::{ChangeId, Code, InstructionId, Measure, Scope, Timestamp};
 use std::collections::BTreeSet;
 
 type Said = Verdict<Event, Refusal>;
+
+/// On what an erasure, and the freeze that goes before it, stand.
+const ERASURE: Code = Code::of("act-20");
 
 pub(super) fn decide(state: &State, input: &Input) -> Said {
     let of = match input {
@@ -41,6 +44,7 @@ pub(super) fn decide(state: &State, input: &Input) -> Said {
             Some(Erasure::Released) => Verdict::Already,
         },
         Input::ChangeScope { .. } | Input::CorrectIdentifiers { .. } | Input::Withdraw { .. } => changed(state, input),
+        Input::SuspendUse { .. } | Input::ResumeUse { .. } => frozen(state, input),
         Input::FannedOut { change, instructions, at } => fanned_out(state, *change, instructions, *at),
         Input::InstructionSettled { instruction, outcome, round, at } => {
             settled(state, *instruction, Done { outcome: *outcome, round: *round }, *at)
@@ -70,17 +74,42 @@ fn enter_stop(state: &State, scope: Scope, measure: Measure, input: &Input) -> S
                 State::Blocked { effective_at, .. } => *effective_at,
                 _ => *at,
             };
-            Verdict::Events(vec![Event::StopEntered {
-                case: *case,
-                scope,
-                measure,
-                received_at: *received_at,
-                effective_at,
-                change: *change,
-                at: *at,
-            }])
+            let (received_at, change, at) = (*received_at, *change, *at);
+            let mut events =
+                vec![Event::StopEntered { case: *case, scope, measure, received_at, effective_at, change, at }];
+            if measure == Measure::Erase {
+                // The order of the trade: block, hospitals, freeze of current builds, erase. The erasure waits for its
+                // match; until then nothing new is built from what will go.
+                let ground = Ground { case: *case, basis: ERASURE, received_at };
+                events.push(Event::UseSuspended { ground, change: freeze_of(change), at });
+            }
+            Verdict::Events(events)
         }
     }
+}
+
+/// The freeze that an erasure orders by itself, when its stop is this change.
+pub(super) fn freeze_of(stop: ChangeId) -> ChangeId {
+    ChangeId::derived(stop.0, "freeze")
+}
+
+/// 利用の一時停止 and its end.
+fn frozen(state: &State, input: &Input) -> Said {
+    let (erasure, is_frozen) = match state {
+        State::Absent => return Verdict::TooEarly,
+        State::Blocked { .. } | State::Lifted { .. } => return Verdict::Refused(Refusal::NotFinal),
+        State::Stopped { erasure, progress, .. } | State::Confirmed { erasure, progress, .. } => {
+            (*erasure, progress.frozen_at.is_some())
+        }
+    };
+    if erasure == Erasure::Released {
+        return Verdict::Refused(Refusal::IsErased);
+    }
+    Verdict::Events(vec![match input.clone() {
+        Input::SuspendUse { ground, change, at } if !is_frozen => Event::UseSuspended { ground, change, at },
+        Input::ResumeUse { ground, change, at } if is_frozen => Event::UseResumed { ground, change, at },
+        _ => return Verdict::Already,
+    }])
 }
 
 /// What a person orders about a final stop; each with its own ground.
@@ -220,6 +249,8 @@ fn goes_on((scope, erasure, withdrawn_at, p): &mut (Scope, Erasure, Option<Times
     match event {
         Event::ErasureReleased { change, .. } => {
             *erasure = Erasure::Released;
+            // What is erased need not be frozen.
+            p.frozen_at = None;
             p.erase_change = Some(*change);
             p.awaiting.insert(*change);
         }
@@ -231,6 +262,16 @@ fn goes_on((scope, erasure, withdrawn_at, p): &mut (Scope, Erasure, Option<Times
             p.awaiting.insert(*change);
         }
         Event::Withdrawn { at, .. } => *withdrawn_at = Some(*at),
+        Event::UseSuspended { change, at, .. } => {
+            p.frozen_at = Some(*at);
+            p.freezes.insert(*change);
+            p.awaiting.insert(*change);
+        }
+        Event::UseResumed { change, .. } => {
+            p.frozen_at = None;
+            p.freezes.insert(*change);
+            p.awaiting.insert(*change);
+        }
         Event::FannedOut { change, instructions, .. } => {
             p.awaiting.remove(change);
             p.recipients = p.recipients.max(instructions.len().try_into().unwrap_or(u32::MAX));
@@ -241,6 +282,9 @@ fn goes_on((scope, erasure, withdrawn_at, p): &mut (Scope, Erasure, Option<Times
                 }
                 if p.erase_change == Some(*change) {
                     p.erasing.insert(id);
+                }
+                if p.freezes.contains(change) {
+                    p.passing.insert(id);
                 }
                 if !p.settled.contains_key(&id) {
                     p.open.insert(id);
@@ -260,6 +304,9 @@ fn goes_on((scope, erasure, withdrawn_at, p): &mut (Scope, Erasure, Option<Times
             p.replaced.insert(*old, *by);
             if p.erasing.contains(old) {
                 p.erasing.insert(*by);
+            }
+            if p.passing.contains(old) {
+                p.passing.insert(*by);
             }
             if p.open.remove(old) && !p.settled.contains_key(by) {
                 p.open.insert(*by);

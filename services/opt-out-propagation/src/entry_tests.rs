@@ -67,6 +67,18 @@ fn corrected() -> Input {
 fn withdrawn() -> Input {
     Input::Withdraw { ground: ground(), at: at(10) }
 }
+const FREEZE: ChangeId = ChangeId(Uuid::from_u128(6));
+const THAW: ChangeId = ChangeId(Uuid::from_u128(7));
+fn freeze() -> Input {
+    Input::SuspendUse { ground: ground(), change: FREEZE, at: at(10) }
+}
+fn thaw() -> Input {
+    Input::ResumeUse { ground: ground(), change: THAW, at: at(12) }
+}
+/// The freeze that an erasure orders by itself was fanned out.
+fn frozen(of: impl IntoIterator<Item = u128>) -> Input {
+    fanned_of(decide::freeze_of(CHANGE), of)
+}
 fn fanned_of(change: ChangeId, of: impl IntoIterator<Item = u128>) -> Input {
     Input::FannedOut { change, instructions: instructions(of), at: at(11) }
 }
@@ -174,9 +186,36 @@ fn given_an_erasure_when_the_stop_is_reported_then_it_still_waits_for_its_match(
     assert!(matches!(state, State::Stopped { erasure: Erasure::Waits, .. }), "{state:?}");
     assert!(!names(&said).contains(&"StopConfirmed"));
     for order in [
-        vec![erase(), fanned([10]), settled(10), matched(), fanned_of(ERASE, [20]), settled(20)],
-        vec![erase(), matched(), fanned_of(ERASE, [20]), settled(20), fanned([10]), settled(10)],
-        vec![erase(), matched(), settled(20), settled(10), fanned([10]), fanned_of(ERASE, [20])],
+        vec![
+            erase(),
+            fanned([10]),
+            settled(10),
+            frozen([15]),
+            settled(15),
+            matched(),
+            fanned_of(ERASE, [20]),
+            settled(20),
+        ],
+        vec![
+            erase(),
+            matched(),
+            fanned_of(ERASE, [20]),
+            settled(20),
+            fanned([10]),
+            settled(10),
+            settled(15),
+            frozen([15]),
+        ],
+        vec![
+            erase(),
+            matched(),
+            settled(20),
+            settled(15),
+            settled(10),
+            frozen([15]),
+            fanned([10]),
+            fanned_of(ERASE, [20]),
+        ],
     ] {
         let (state, said) = given(&order);
         assert!(matches!(state, State::Confirmed { recipients: 1, .. }), "{order:?}");
@@ -255,6 +294,43 @@ fn given_a_final_stop_when_it_is_changed_or_withdrawn_then_the_block_holds_with_
     assert_eq!(Entry::decide(&given(&[place()]).0, &narrower()), Verdict::Refused(Refusal::NotFinal));
 }
 
+/// Section 7's order: stop, freeze of current builds, erase. The freeze is waited for, and is no part of the answer.
+#[test]
+fn given_an_erasure_when_it_is_entered_then_current_builds_are_frozen_until_it_goes_out() {
+    let Verdict::Events(events) = Entry::decide(&State::default(), &erase()) else { panic!() };
+    let changes: Vec<_> = events
+        .iter()
+        .map(|event| match event {
+            Event::StopEntered { change, .. } => ("stop", *change),
+            Event::UseSuspended { change, ground, .. } => {
+                assert_eq!((ground.case, ground.basis.as_str()), (CASE, "act-20"));
+                ("freeze", *change)
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(changes, [("stop", CHANGE), ("freeze", decide::freeze_of(CHANGE))]);
+    let frozen_at = |inputs: &[Input]| given(inputs).0.progress().unwrap().frozen_at;
+    assert_eq!(frozen_at(&[erase()]), Some(at(5)));
+    assert_eq!(frozen_at(&[erase(), matched()]), None, "what is erased need not be frozen");
+    assert_eq!(frozen_at(&[erase(), thaw()]), None);
+    assert_eq!(frozen_at(&[stop()]), None, "a stop alone freezes nothing");
+    let open = given(&[erase(), fanned([10]), settled(10), matched(), fanned_of(ERASE, [20]), settled(20)]).0;
+    assert!(matches!(open, State::Stopped { .. }), "the freeze has not been fanned out");
+}
+
+#[test]
+fn given_a_freeze_with_a_case_of_its_own_then_it_is_waited_for_and_says_nothing_to_the_person() {
+    let complete = [stop(), fanned([10]), settled(10), freeze(), fanned_of(FREEZE, [17]), settled(17)];
+    let (state, _) = given(&complete);
+    assert!(matches!(state, State::Confirmed { recipients: 1, .. }), "{state:?}");
+    assert_eq!(state.answer().stopped, 1);
+    let (state, _) = given(&[&complete[..], &[thaw(), fanned_of(THAW, [18]), replaced(18, 19)]].concat());
+    let progress = state.progress().unwrap();
+    assert!(progress.open.contains(&instruction(19)) && progress.passing.contains(&instruction(19)));
+    assert_eq!(state.blocks(), Some((Scope::Both, at(5))), "to resume lifts no stop");
+}
+
 fn all_inputs() -> Vec<Input> {
     vec![
         place(),
@@ -268,6 +344,8 @@ fn all_inputs() -> Vec<Input> {
         withdrawn(),
         reopened(10, 1),
         replaced(10, 20),
+        freeze(),
+        thaw(),
         Input::Clock,
     ]
 }
@@ -285,19 +363,27 @@ fn every_input_has_its_verdict_in_every_state() {
         ("withdrawn", given(&[stop(), fanned([]), withdrawn()]).0),
         ("erasure waits", given(&[erase(), fanned([10, 11])]).0),
         ("erasure released", given(&[erase(), fanned([10, 11]), matched()]).0),
+        ("frozen", given(&[stop(), fanned([10, 11]), freeze()]).0),
+        ("frozen when confirmed", given(&[stop(), fanned([]), freeze()]).0),
+        ("thawed", given(&[stop(), fanned([]), freeze(), thaw()]).0),
+        ("erasure waits, thawed", given(&[erase(), fanned([10, 11]), thaw()]).0),
     ];
-    // place, stop, lift, fanned out, settled, match, scope, correct, withdraw, reopened, replaced, clock:
+    // place, stop, lift, fanned out, settled, match, scope, correct, withdraw, reopened, replaced, freeze, thaw, clock:
     // E events, A already, T too early, R refused.
     let table = [
-        "EETTTTTTTTTA",
-        "AEETTTRRRTTA",
-        "EEATTTRRRTTA",
-        "AAAEEREEEEEA",
-        "AAAAEREEEEEA",
-        "AAAAAREEEEAA",
-        "AAAAAREEAEAA",
-        "ARAAEEEEEEEA",
-        "ARAAEAEEEEEA",
+        "EETTTTTTTTTTTA",
+        "AEETTTRRRTTRRA",
+        "EEATTTRRRTTRRA",
+        "AAAEEREEEEEEAA",
+        "AAAAEREEEEEEAA",
+        "AAAAAREEEEAEAA",
+        "AAAAAREEAEAEAA",
+        "ARAAEEEEEEEAEA",
+        "ARAAEAEEEEERRA",
+        "AAAAEREEEEEAEA",
+        "AAAAEREEEEEAEA",
+        "AAAAEREEEEEEAA",
+        "ARAAEEEEEEEEAA",
     ];
     for ((name, state), row) in states.iter().zip(table) {
         let verdicts: String = all_inputs()
@@ -331,6 +417,10 @@ fn any_input() -> impl Strategy<Value = Input> {
         Just(narrower()),
         Just(corrected()),
         Just(withdrawn()),
+        Just(freeze()),
+        Just(thaw()),
+        Just(frozen([15, 16])),
+        Just(fanned_of(FREEZE, [17])),
         Just(fanned_of(ERASE, [20, 21])),
         Just(fanned_of(OTHER, [12, 22])),
         Just(Input::Clock)

@@ -11,6 +11,7 @@ pub mod engine;
 pub mod entry;
 pub mod fanout;
 pub mod feed;
+pub mod files;
 pub mod gate;
 pub mod guard;
 pub mod instruction;
@@ -35,6 +36,7 @@ use chassis::{Bus, Db, DbError, Home, Runtime, Started};
 use contracts::{Service, Uuid};
 use custody::Custody;
 use fanout::FanOut;
+use files::Files;
 use orders::Orders;
 use person::Register;
 use privacy::BlindIndex;
@@ -77,7 +79,7 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     let (changes, refusals) = (Home::<change::Change>::new(&bus), Home::<refusal::Refusal>::new(&bus));
     let (fan_out, deliveries) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
 
-    Desk {
+    let orders = Desk {
         bus: &bus,
         custody: &custody,
         register: &register,
@@ -86,11 +88,15 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
         instructions: &instructions,
         fan_out: &fan_out,
         deliveries: &deliveries,
+        keys: &webhook_keys,
     }
     .open();
-    deliver(&bus, &register, webhook_keys, &settings, deliveries);
+    deliver(&bus, &register, webhook_keys.clone(), &settings, deliveries);
 
     let reports = Arc::new(Reports::new(bus.clone(), instructions.clone(), refusals.clone()));
+    let (objects, carried) = (rt.objects()?, reports.clone());
+    let files = Files { bus: bus.clone(), custody, objects, keys: webhook_keys, reports: carried, orders };
+    answers::files(&bus, &Arc::new(files));
     bus.spawn("reports", reports.clone().serve_nats());
     let (listener, address) = chassis::http::listen(&settings.partner_listen, "optout.partner_listen").await?;
     chassis::http::serve(
@@ -115,11 +121,12 @@ struct Desk<'a> {
     instructions: &'a Home<instruction::Instruction>,
     fan_out: &'a Arc<Notify>,
     deliveries: &'a Arc<Notify>,
+    keys: &'a WebhookKeys,
 }
 
 impl Desk<'_> {
     /// Answers the orders, and starts the fan-out.
-    fn open(&self) {
+    fn open(&self) -> Arc<Orders> {
         let recipients = Recipients {
             bus: self.bus.clone(),
             register: self.register.clone(),
@@ -128,6 +135,7 @@ impl Desk<'_> {
             allow_private: self.settings.allow_private_endpoints,
             deliveries: self.deliveries.clone(),
             fan_out: self.fan_out.clone(),
+            keys: self.keys.clone(),
         };
         answers::recipients(self.bus, &Arc::new(recipients));
         let orders = Orders {
@@ -138,7 +146,8 @@ impl Desk<'_> {
             instructions: self.instructions.clone(),
             fan_out: self.fan_out.clone(),
         };
-        answers::orders(self.bus, &Arc::new(orders));
+        let orders = Arc::new(orders);
+        answers::orders(self.bus, &orders);
         let fan = FanOut {
             bus: self.bus.clone(),
             register: self.register.clone(),
@@ -150,6 +159,7 @@ impl Desk<'_> {
             deliveries: self.deliveries.clone(),
         };
         self.bus.spawn("fan-out", Arc::new(fan).run(self.settings.poll()));
+        orders
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a member of staff orders about an entry of the register, an instruction or a task. Each order has who and why; what
 //! needs two different people is proposed by the first order and done by the second.
 
+mod freeze;
 mod show;
 
 use crate::{
@@ -37,6 +38,9 @@ pub struct Orders {
     /// Wakes the fan-out.
     pub fan_out: Arc<Notify>,
 }
+
+/// How often what two people attested may be amended by two people.
+const AMENDMENTS_MAX: u32 = 1000;
 
 /// What two people said so far.
 enum Two {
@@ -192,14 +196,26 @@ impl Orders {
         if let Err(reply) = self.custody.why(&command) {
             return Ok(reply);
         }
-        let AttestReport { instruction, outcome, ground } = command.order.clone();
+        let AttestReport { outcome, ground, .. } = &command.order;
         let words = format!("{outcome} {}", ground.as_ref().map_or("", Code::as_str));
+        self.attest_words(&command, words).await
+    }
+
+    /// The same with everything that both have to have read: a line of a sheet says more than outcome and ground. The reason
+    /// was looked at.
+    pub(crate) async fn attest_words(
+        &self,
+        command: &StaffCommand<AttestReport>,
+        words: String,
+    ) -> Result<StaffReply, HandleError> {
+        let AttestReport { instruction, outcome, ground } = command.order.clone();
         let report = digest_of(words.as_bytes());
         let input = instruction::Input::Attested { outcome, ground, report, at: self.now() };
         if let Some(reason) = self.instruction_refuses(instruction.0, &input).await? {
             return refused(reason);
         }
-        match self.two(&command, instruction.0, "attest", words).await? {
+        let subject = self.attest_subject(instruction.0, &words).await?;
+        match self.two(command, subject, "attest", words).await? {
             Two::No(reason) => refused(reason),
             Two::First => Ok(StaffReply::Done {
                 machine: instruction.0,
@@ -211,6 +227,28 @@ impl Orders {
                 Ok(self.instructions.handle(instruction.0, cause, input).await?.reply(instruction.0))
             }
         }
+    }
+
+    /// What two people said stays; an amendment of it, or the same again after another report, is said anew by two.
+    async fn attest_subject(&self, instruction: Uuid, words: &str) -> Result<Uuid, DbError> {
+        let mut subject = instruction;
+        for n in 1..=AMENDMENTS_MAX {
+            let said: Option<(String, bool, bool)> = sqlx::query_as(
+                "select t.words, t.second is not null, coalesce(i.reported_at > t.second_at, false)
+                   from two_people t left join issued i on i.instruction = $2 where t.subject = $1 and t.kind = 'attest'",
+            )
+            .bind(subject)
+            .bind(instruction)
+            .fetch_optional(self.bus.db().pool())
+            .await?;
+            match said {
+                Some((said, true, newer)) if newer || said != words => {
+                    subject = Uuid::new_v5(&instruction, format!("amendment {n}").as_bytes());
+                }
+                Some(_) | None => break,
+            }
+        }
+        Ok(subject)
     }
 
     /// `req.optout.close-task`.

@@ -37,6 +37,19 @@ pub struct About {
     pub scope: Option<Scope>,
     /// Hospitals and operators that are shown to have this person: named by it, or found by a search ticket.
     pub shown: BTreeSet<RecipientId>,
+    /// It is about current builds: only who builds is told.
+    pub builds: bool,
+}
+
+/// Whether a recipient builds from what the operator collected: the core zone, and who works for the operator. Hospitals
+/// supply; another operator has its own builds and is told of the stop.
+pub const fn builds(kind: RecipientKind) -> bool {
+    matches!(kind, RecipientKind::CoreZone | RecipientKind::Contractor | RecipientKind::SubContractor)
+}
+
+/// Whether a measure is about current builds.
+pub const fn is_about_builds(measure: Measure) -> bool {
+    matches!(measure, Measure::Suspend | Measure::Resume)
 }
 
 /// The day of an instant in Japan, where contracts and certifications have their days.
@@ -133,6 +146,9 @@ pub fn missing(all: &[Candidate], c: &Candidate, today: Date) -> Vec<Code> {
 pub fn why_not(all: &[Candidate], c: &Candidate, about: &About, today: Date) -> Option<Code> {
     if let Some(first) = missing(all, c, today).into_iter().next() {
         return Some(first);
+    }
+    if about.builds && !builds(c.kind) {
+        return Some(Code::of("builds-nothing"));
     }
     if matches!(c.kind, RecipientKind::Hospital | RecipientKind::CertifiedOperator)
         && !about.shown.contains(&c.recipient)

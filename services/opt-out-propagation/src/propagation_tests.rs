@@ -39,7 +39,7 @@ fn candidate(n: u128, kind: RecipientKind) -> Candidate {
     }
 }
 fn both(shown: &[u128]) -> About {
-    About { scope: Some(Scope::Both), shown: shown.iter().map(|n| id(*n)).collect() }
+    About { scope: Some(Scope::Both), shown: shown.iter().map(|n| id(*n)).collect(), builds: false }
 }
 fn why(c: &Candidate, about: &About) -> String {
     why_not(std::slice::from_ref(c), c, about, TODAY).map_or("told".into(), |w| w.to_string())
@@ -116,7 +116,7 @@ fn given_a_contract_without_one_of_the_seven_items_then_the_item_is_named() {
 /// Row 3.
 #[test]
 fn given_a_stop_of_one_track_then_who_works_on_the_other_is_not_told() {
-    let about = |scope| About { scope: Some(scope), shown: BTreeSet::new() };
+    let about = |scope| About { scope: Some(scope), ..About::default() };
     let one = Candidate {
         contract: Some((1, Contract { scope: Scope::Anonymised, ..contract() })),
         ..candidate(1, RecipientKind::Contractor)
@@ -177,4 +177,18 @@ fn a_body_says_whom_it_is_for_and_nothing_internal() {
     let text = String::from_utf8(bytes).unwrap();
     assert!(!text.contains(&words.entry.to_string()) && !text.contains("traceparent"), "{text}");
     assert_eq!(body(Words { person: Sealed(vec![0; BODY_MAX]), ..words }), None);
+}
+
+/// Freezes of current builds go to who builds: not to hospitals, and not to operators that have builds of their own.
+#[test]
+fn given_a_freeze_then_only_who_builds_is_told() {
+    let told = |builds| -> Vec<RecipientId> {
+        let about = About { builds, ..both(&[4, 5]) };
+        told(&everybody(), &about, TODAY).iter().map(|c| c.recipient).collect()
+    };
+    assert_eq!(told(false), [id(1), id(2), id(3), id(4), id(5)]);
+    assert_eq!(told(true), [id(1), id(2), id(3)]);
+    let hospital = candidate(4, RecipientKind::Hospital);
+    assert_eq!(why(&hospital, &About { builds: true, ..both(&[4]) }), "builds-nothing");
+    assert!(is_about_builds(Measure::Suspend) && is_about_builds(Measure::Resume) && !is_about_builds(Measure::Stop));
 }

@@ -4,7 +4,7 @@
 mod life;
 mod show;
 
-use crate::{fanout::in_force, guard, person::Register, propagation};
+use crate::{fanout::in_force, guard, person::Register, propagation, transport::webhook::WebhookKeys};
 use chassis::{Bus, DbError, HandleError, StaffReason};
 use contracts::{
     Code, RecipientId, RecipientKind, Timestamp, Transport, Uuid,
@@ -39,6 +39,8 @@ pub struct Recipients {
     pub deliveries: Arc<Notify>,
     /// Wakes the fan-out.
     pub fan_out: Arc<Notify>,
+    /// Shows what each recipient verifies with.
+    pub keys: WebhookKeys,
 }
 
 /// A recipient as it is found by what it shows.
@@ -316,7 +318,8 @@ async fn owe_what_stands(tx: &mut PgConnection, recipient: RecipientId, at: Time
     let everybody = !matches!(me.kind, RecipientKind::Hospital | RecipientKind::CertifiedOperator);
     sqlx::query(
         "insert into backlog (recipient, entry)
-         select $1, f.entry from (select distinct on (entry) entry, change from fanout order by entry, version desc) f
+         select $1, f.entry from (select distinct on (entry) entry, change from fanout
+                                   where $2 or measure not in ('suspend', 'resume') order by entry, version desc) f
           where not exists (select from issued i where i.recipient = $1 and i.change = f.change)
             and ($2 or exists (select from shown s where s.recipient = $1 and s.entry = f.entry)
                  or exists (select from entry_hospital h join recipient_name n using (tag) where n.recipient = $1 and h.entry = f.entry))

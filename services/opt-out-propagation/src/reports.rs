@@ -39,6 +39,8 @@ pub enum Brought<'a> {
     ByAccount(&'a str),
     /// HTTP: only the signature says who.
     BySignature,
+    /// A report file that this recipient signed.
+    ByFile(RecipientId),
 }
 
 /// Takes reports.
@@ -88,6 +90,7 @@ impl Reports {
         let claimed = report::claimed_key(bytes);
         let from: Option<Found> = match (&brought, &claimed) {
             (Brought::ByAccount(account), _) => recipients::find(pool, By::Account(account)).await?,
+            (Brought::ByFile(recipient), _) => recipients::find(pool, By::Id(*recipient)).await?,
             (Brought::BySignature, Ok(key)) => recipients::find(pool, By::Key(key)).await?,
             (Brought::BySignature, Err(_)) => None,
         };

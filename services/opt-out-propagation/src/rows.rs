@@ -87,6 +87,14 @@ async fn entry_row(
                 .execute(&mut *tx)
                 .await?;
         }
+        Event::UseSuspended { ground, change, at } => {
+            freeze_row(tx, step, version, "use-suspended", ground, *at).await?;
+            mark(tx, step, *change, version, scope_of(step), Measure::Suspend, false).await?;
+        }
+        Event::UseResumed { ground, change, at } => {
+            freeze_row(tx, step, version, "use-resumed", ground, *at).await?;
+            mark(tx, step, *change, version, scope_of(step), Measure::Resume, false).await?;
+        }
         Event::FannedOut { .. }
         | Event::InstructionSettled { .. }
         | Event::InstructionReopened { .. }
@@ -94,6 +102,22 @@ async fn entry_row(
         | Event::Confirmed { .. } => {}
     }
     Ok(())
+}
+
+/// The tracks of an entry that blocks; every entry that is changed does.
+fn scope_of(step: &Step<Entry>) -> Scope {
+    step.after.blocks().map_or(Scope::Both, |(scope, _)| scope)
+}
+
+async fn freeze_row(
+    tx: &mut PgConnection,
+    step: &Step<Entry>,
+    version: i64,
+    kind: &'static str,
+    ground: &Ground,
+    at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    change_row(tx, step.id, version, kind, ground, Some(scope_of(step)), at).await
 }
 
 /// The stop as it stands from now on.
@@ -205,10 +229,11 @@ async fn instruction_row(
     use instruction::Event;
     match event {
         Event::Reminded { .. } => {
-            // One that waits already, or for a person, stays as it is.
+            // One that waits already, or for a person, stays as it is. What is fetched or carried is not sent.
             sqlx::query(
                 "insert into retry (endpoint, position, tries, next_at)
-                 select endpoint, position, 0, now() from owed where instruction = $1
+                 select o.endpoint, o.position, 0, now() from owed o join endpoint e on e.id = o.endpoint
+                  where o.instruction = $1 and e.transport in ('nats', 'webhook')
                  on conflict (endpoint, position) do nothing",
             )
             .bind(step.id)

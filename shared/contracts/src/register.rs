@@ -170,6 +170,10 @@ pub struct RecipientView {
     pub report_keys: Vec<(Code, Option<Timestamp>)>,
     /// The id of the key that identifiers are sealed to.
     pub sealing_key: Code,
+    /// The desk's Ed25519 public key for this recipient, 32 bytes: verifies the webhooks and files that are for it. In text
+    /// `whpk_` and the base64. Handed over by a person.
+    #[serde(default)]
+    pub desk_key: Sealed,
     /// Deliveries that wait for a person, or for its resumption.
     pub parked: u32,
     /// Its oldest open instructions: which, what, since when, due when.
@@ -276,6 +280,9 @@ pub struct EntryDetail {
     /// 撤回: waits for a new notice by the hospital (Act art. 52(1)); the block holds.
     #[serde(default)]
     pub withdrawn_at: Option<Timestamp>,
+    /// 利用の一時停止: current builds are frozen since; none: they are not, or an erasure took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended_since: Option<Timestamp>,
     /// Every change, the oldest first.
     #[schemars(length(max = 1000))]
     pub changes: Vec<EntryChange>,
@@ -301,7 +308,7 @@ pub struct EntryDetail {
 pub struct EntryChange {
     /// The entry's version.
     pub version: i64,
-    /// `stopped`, `scope-changed`, `identifiers-corrected`, `erasure-released`, `withdrawn`.
+    /// `stopped`, `scope-changed`, `identifiers-corrected`, `use-suspended`, `use-resumed`, `erasure-released`, `withdrawn`.
     pub kind: Code,
     /// The case of this change.
     pub case: CaseId,
@@ -381,6 +388,33 @@ pub struct WithdrawStop {
     /// The entry.
     pub entry: EntryId,
     /// The case in which it was asked for.
+    pub case: CaseId,
+    /// The legal basis.
+    pub basis: Code,
+    /// Arrival at the desk.
+    pub received_at: Timestamp,
+}
+
+/// 利用の一時停止: whoever builds from the person's data leaves current builds alone until it is resumed or erased. An erasure that
+/// is asked for orders it by itself.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SuspendUse {
+    /// The entry: a final stop.
+    pub entry: EntryId,
+    /// The case in which it was asked for.
+    pub case: CaseId,
+    /// The legal basis (`appi-35-5`).
+    pub basis: Code,
+    /// Arrival at the desk.
+    pub received_at: Timestamp,
+}
+
+/// 一時停止の解除: current builds go on without the person. The stop stands.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ResumeUse {
+    /// The entry.
+    pub entry: EntryId,
+    /// The case in which it was found out.
     pub case: CaseId,
     /// The legal basis.
     pub basis: Code,

@@ -4,6 +4,7 @@
 use crate::{
     CaseId, Code, DecisionOutcome, Digest, DisclosePurpose, MessageId, ObjectId, PersonField, RecipientId,
     RecipientKind, Sealed, Service, StaffId, Transport,
+    carried::{ExportFile, ExportReply, ImportFile, ImportReply},
     envelope::TraceParent,
     gate::{
         CheckGate, DecideReview, GateAnswers, GateIncidentList, KeepFiling, ListGateIncidents, ListReviews, ReviewList,
@@ -11,8 +12,8 @@ use crate::{
     register::{
         AttestReport, Certification, Certify, ChangeEndpoint, ChangeScope, CloseTask, ConfirmMatch, Contract,
         CorrectIdentifiers, EndCertification, EntryReply, FoundAt, HospitalReceived, ListTasks, RecipientReply,
-        RemoveRecipient, ResumeRecipient, RotateKeys, SetContract, ShowEntry, ShowRecipient, SuspendRecipient,
-        TaskList, WithdrawStop,
+        RemoveRecipient, ResumeRecipient, ResumeUse, RotateKeys, SetContract, ShowEntry, ShowRecipient,
+        SuspendRecipient, SuspendUse, TaskList, WithdrawStop,
     },
 };
 use jiff::Timestamp;
@@ -94,6 +95,10 @@ requests! {
     StaffCommand<WithdrawStop> => StaffReply, OptOut "withdraw-stop" by [Console];
     StaffCommand<HospitalReceived> => StaffReply, OptOut "hospital-received" by [Console];
     StaffCommand<FoundAt> => StaffReply, OptOut "found-at" by [Console];
+    StaffCommand<SuspendUse> => StaffReply, OptOut "suspend-use" by [Console];
+    StaffCommand<ResumeUse> => StaffReply, OptOut "resume-use" by [Console];
+    StaffCommand<ExportFile> => ExportReply, OptOut "export-file" by [Console];
+    StaffCommand<ImportFile> => ImportReply, OptOut "import-file" by [Console];
 }
 
 /// Verbs that every service with a machine answers: `heard` and `told` to its speakers and hearers, the others to the

@@ -140,7 +140,7 @@ words! {
         Erase = "erase",
         /// 訂正: the identifiers were corrected; what stands, stands for the corrected person.
         Correct = "correct",
-        /// 利用の一時停止: reversible, while something is being found out.
+        /// 利用の一時停止: freeze of current builds; reversible, while something is being found out. The stop stands.
         Suspend = "suspend",
         /// 一時停止の解除. Never lifts a stop.
         Resume = "resume",

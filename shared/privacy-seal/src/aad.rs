@@ -12,6 +12,11 @@ pub fn bank_file(file: ObjectId) -> Vec<u8> {
     [b"payment.bank-file ".as_slice(), file.0.as_bytes()].concat()
 }
 
+/// A file that a recipient sent back, in the object store, sealed to opt-out propagation's key by whoever brings it.
+pub fn carried_file(file: ObjectId) -> Vec<u8> {
+    [b"optout.carried-file ".as_slice(), file.0.as_bytes()].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

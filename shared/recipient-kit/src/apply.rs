@@ -5,6 +5,8 @@
 //! * refuses what is not for it (`audience` inside the signed bytes),
 //! * knows repeats by the instruction's id (and refuses two instructions at one position),
 //! * applies per register entry the greatest version only; a lower one is reported and changes nothing,
+//! * stops the person whatever the measure is: `suspend` freezes current builds besides, until `resume` or `erase`; `resume`
+//!   lets builds go on without the person and lifts no stop,
 //! * sees gaps: positions are 1, 2, 3 … per recipient, so a missing one is known to be missing and can be asked for,
 //! * notices that the desk was restored from a backup: a new `epoch`. It keeps everything that it stopped, and asks for the
 //!   snapshot before it trusts positions again.
@@ -112,6 +114,8 @@ pub struct Ledger {
     beyond: BTreeMap<i64, InstructionId>,
     seen: BTreeSet<InstructionId>,
     entries: BTreeMap<Uuid, Standing>,
+    /// The newest version that froze current builds, let them go on, or erased; and whether they are frozen.
+    freezes: BTreeMap<Uuid, (i64, bool)>,
 }
 
 impl Ledger {
@@ -125,6 +129,7 @@ impl Ledger {
             beyond: BTreeMap::new(),
             seen: BTreeSet::new(),
             entries: BTreeMap::new(),
+            freezes: BTreeMap::new(),
         }
     }
 
@@ -161,7 +166,10 @@ impl Ledger {
             }
         }
         let stale = self.entries.get(&data.entry).is_some_and(|s| s.version >= data.entry_version);
-        Ok(if stale { Taken::Stale } else { Taken::New })
+        // A freeze of current builds stands until it is resumed or erased, whatever else was said of the entry meanwhile.
+        let freezes = matches!(data.measure, Measure::Suspend | Measure::Resume)
+            && self.freezes.get(&data.entry).is_none_or(|(version, _)| *version < data.entry_version);
+        Ok(if stale && !freezes { Taken::Stale } else { Taken::New })
     }
 
     /// Takes it: after this it is a repeat.
@@ -188,9 +196,15 @@ impl Ledger {
             self.beyond.insert(data.position, instruction.id);
         }
         self.close();
-        if taken == Taken::New {
+        if self.entries.get(&data.entry).is_none_or(|s| s.version < data.entry_version) {
             let standing = Standing { version: data.entry_version, measure: data.measure, scope: data.scope };
             self.entries.insert(data.entry, standing);
+        }
+        if matches!(data.measure, Measure::Suspend | Measure::Resume | Measure::Erase) {
+            let newest = self.freezes.entry(data.entry).or_insert((0, false));
+            if newest.0 < data.entry_version {
+                *newest = (data.entry_version, data.measure == Measure::Suspend);
+            }
         }
         Ok(taken)
     }
@@ -259,6 +273,10 @@ impl Ledger {
     /// What stands for an entry.
     pub fn standing(&self, entry: Uuid) -> Option<Standing> {
         self.entries.get(&entry).copied()
+    }
+    /// 利用の一時停止: whether current builds with this person are to be left alone. The stop stands with it and without it.
+    pub fn is_frozen(&self, entry: Uuid) -> bool {
+        self.freezes.get(&entry).is_some_and(|(_, frozen)| *frozen)
     }
     /// How many entries stand.
     pub fn entries(&self) -> usize {

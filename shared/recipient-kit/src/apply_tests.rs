@@ -117,3 +117,38 @@ proptest! {
         prop_assert_eq!(missing, (1..=greatest).filter(|p| !taken.contains(p)).collect::<BTreeSet<_>>());
     }
 }
+
+/// Suspend freezes current builds until resume or erase, in whatever order things come; the stop stands all along.
+#[test]
+fn a_freeze_stands_until_it_is_resumed_or_erased_and_a_stop_for_ever() {
+    let (entry, of) = (Uuid::from_u128(10), |position, version, measure| {
+        let mut one = instruction(1, position, 10, version);
+        one.data.measure = measure;
+        one
+    });
+    let all = [(1, 1, Measure::Stop), (2, 2, Measure::Suspend), (3, 3, Measure::Correct), (4, 4, Measure::Resume)];
+    let mut ledger = Ledger::new(ME);
+    let mut frozen = Vec::new();
+    for (position, version, measure) in all {
+        assert_eq!(ledger.take(&of(position, version, measure)), Ok(Taken::New));
+        frozen.push(ledger.is_frozen(entry));
+    }
+    assert_eq!(frozen, [false, true, true, false]);
+    assert!(ledger.standing(entry).is_some(), "resume lifts no stop");
+    // Late, after a later change of the entry: still to be applied; but not after what ended it.
+    let mut late = Ledger::new(ME);
+    late.take(&of(3, 3, Measure::Correct)).unwrap();
+    assert_eq!(late.take(&of(2, 2, Measure::Suspend)), Ok(Taken::New));
+    assert!(late.is_frozen(entry) && late.standing(entry).unwrap().version == 3);
+    late.take(&of(5, 5, Measure::Erase)).unwrap();
+    assert_eq!(late.take(&of(4, 4, Measure::Resume)), Ok(Taken::Stale));
+    assert!(!late.is_frozen(entry));
+    let mut in_order = ledger;
+    in_order.take(&of(5, 5, Measure::Erase)).unwrap();
+    late.take(&of(1, 1, Measure::Stop)).unwrap();
+    assert_eq!(
+        (late.digest(), late.complete()),
+        (in_order.digest(), in_order.complete()),
+        "in any order the same stands"
+    );
+}

@@ -212,7 +212,12 @@ impl ExampleContractor {
     fn note(&self, inner: &mut Inner, taken: Taken, instruction: &Instruction, person: &Personal<Identifiers>) {
         if taken == Taken::New {
             let person = person.disclose(Purpose::InstructRecipient);
-            inner.stopped.insert((person.kana.clone(), person.birth_date), instruction.data.measure);
+            // To resume lifts the freeze of current builds and no stop.
+            let measure = match instruction.data.measure {
+                Measure::Resume => Measure::Stop,
+                measure => measure,
+            };
+            inner.stopped.insert((person.kana.clone(), person.birth_date), measure);
         }
         self.counts.send_modify(|c| {
             c.taken += 1;

@@ -22,6 +22,7 @@ pub mod nats;
 pub mod pull;
 pub mod report;
 pub mod run;
+pub mod sealed_file;
 pub mod send;
 pub mod webhook;
 

@@ -98,11 +98,14 @@ pub fn verify(bytes: &[u8], keys: &[ReportKey]) -> Result<Report, ReportError> {
 /// Whether a report says all that it has to about an instruction with this measure: an erasure that was carried out shows
 /// date, method and items per system, and the recipient's book entry (Rules art. 46, art. 12(1)(iii)).
 pub fn is_complete(report: &Report, measure: Measure) -> bool {
-    let erased = matches!(
-        report.stage,
-        ReportStage::Reported { outcome: ReportOutcome::Applied | ReportOutcome::PartlyApplied, .. }
-    );
-    !(erased && measure == Measure::Erase) || report.book_entry.is_some() && !report.erasures.is_empty()
+    let ReportStage::Reported { outcome, .. } = report.stage else { return true };
+    shows_enough(outcome, measure, report.book_entry.is_some() && !report.erasures.is_empty())
+}
+
+/// The same of an outcome alone; `shown`: a book entry and at least one system stand beside it.
+pub const fn shows_enough(outcome: ReportOutcome, measure: Measure, shown: bool) -> bool {
+    let erased = matches!(outcome, ReportOutcome::Applied | ReportOutcome::PartlyApplied);
+    shown || !(erased && matches!(measure, Measure::Erase))
 }
 
 #[cfg(test)]

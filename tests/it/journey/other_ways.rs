@@ -136,23 +136,24 @@ async fn a_deletion_is_instructed_reported_and_decided() {
     let filed = desk.file(&body).await;
     desk.until(&filed, "the provisional block", |s| s.blocked_since.is_some()).await;
     confirm(&desk, &filed).await;
-    contractor.has_applied(1).await;
-    // The stop went out at once; the erasure goes when two people have confirmed that what was found is this person's.
+    contractor.has_applied(2).await;
+    // The stop went out at once, and with it the freeze of current builds; the erasure goes when two people have confirmed
+    // that what was found is this person's.
     let stopped = || contractor.running.contractor.stopped(&person.kana, person.birth_date);
-    assert_eq!(stopped(), Some(Measure::Stop));
+    assert_eq!(stopped(), Some(Measure::Suspend));
     let entry = contracts::EntryId::derived(filed.case.0, "entry");
     for (staff, status) in [(desk.staff, "awaits-second-person"), (contracts::StaffId::new(), "stopped")] {
         let by = console::command::By::new(staff, "name, date of birth and patient number agree");
         let said = desk.obeyed("the match", || desk.commands.confirm_match(by, entry)).await;
         assert_eq!(said.as_str(), status);
     }
-    contractor.has_applied(2).await;
+    contractor.has_applied(3).await;
     decide(&desk, &filed, DecisionOutcome::Full, "act-20", None).await;
     let end = desk.until(&filed, "the end", |s| s.step == Step::Ended).await;
     assert_eq!(end.ended_as, Some(EndedAs::Decided));
     let entries: Vec<_> = contractor.running.contractor.stopped(&person.kana, person.birth_date).into_iter().collect();
     assert_eq!(entries, [Measure::Erase]);
-    reckoning::holds(&desk, Told { instructions: 2, ..Told::of(1, 0) }).await;
+    reckoning::holds(&desk, Told { instructions: 3, ..Told::of(1, 0) }).await;
 }
 
 /// 苦情: no identity, no fee, no recipients; an answer.

@@ -196,7 +196,11 @@ impl Db {
         {
             for change in &progress.awaiting {
                 if self.changes.state(change.0).is_none() {
-                    let measure = if progress.erase_change == Some(*change) { Measure::Erase } else { Measure::Stop };
+                    let measure = match progress.erase_change == Some(*change) {
+                        true => Measure::Erase,
+                        false if progress.freezes.contains(change) => Measure::Suspend,
+                        false => Measure::Stop,
+                    };
                     self.fanout.insert(*change, (*case, entry, measure));
                 }
             }

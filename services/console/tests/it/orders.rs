@@ -288,6 +288,7 @@ async fn what_recipients_owe_is_shown_and_staff_deal_with_it() {
         endpoints: vec![(1, contracts::Transport::Pull, false)],
         report_keys: vec![(Code::of("0011223344556677"), None)],
         sealing_key: Code::of("8899aabbccddeeff"),
+        desk_key: contracts::Sealed::default(),
         parked: 0,
         owed: vec![],
     };

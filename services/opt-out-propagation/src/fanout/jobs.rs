@@ -98,9 +98,11 @@ pub(super) async fn changes(db: &mut PgConnection, all: &[Candidate], today: Dat
     let mut jobs = Vec::with_capacity(rows.len());
     for (change, entry, case, version, scope, measure, trace, everybody) in rows {
         let scope = scope.parse().map_err(|_| FanOutError::Word)?;
+        let measure = measure.parse().map_err(|_| FanOutError::Word)?;
         // Two changes of one entry in a batch ask for the same.
         let shown = shown.entry(entry).or_default().clone();
-        let about = About { scope: (!everybody).then_some(scope), shown };
+        let builds = propagation::is_about_builds(measure);
+        let about = About { scope: (!everybody).then_some(scope), shown, builds };
         jobs.push(Job {
             kind: Kind::Change,
             change: ChangeId(change),
@@ -108,11 +110,13 @@ pub(super) async fn changes(db: &mut PgConnection, all: &[Candidate], today: Dat
             case: CaseId(case),
             version,
             scope,
-            measure: measure.parse().map_err(|_| FanOutError::Word)?,
+            measure,
             trace: trace.as_deref().and_then(TraceParent::parse),
             to: positions_of(all, &propagation::told(all, &about, today)),
         });
     }
+    // Of one entry the older change first: a stop before the freeze of what is being built.
+    jobs.sort_by_key(|job| job.version);
     Ok(jobs)
 }
 
@@ -120,11 +124,18 @@ pub(super) async fn changes(db: &mut PgConnection, all: &[Candidate], today: Dat
 /// with without an instruction.
 pub(super) async fn late(db: &mut PgConnection, all: &[Candidate], today: Date) -> Result<Vec<Job>, FanOutError> {
     type Row = (Uuid, Uuid, Uuid, Uuid, i64, String, String, Option<String>, bool);
+    // Who builds is told of a freeze that stands; a freeze says the stop too. Others are not concerned with it.
     let rows: Vec<Row> = sqlx::query_as(
-        "select b.recipient, b.entry, f.change, f.\"case\", f.version, e.scope, m.measure, f.trace,
+        "select b.recipient, b.entry, f.change, f.\"case\", f.version, e.scope,
+                case when r.builds and (select measure from fanout where entry = b.entry and measure in ('suspend', 'resume', 'erase')
+                                         order by version desc limit 1) = 'suspend' then 'suspend' else m.measure end,
+                f.trace,
                 exists (select from issued i where i.recipient = b.recipient and i.change = f.change)
            from backlog b join register_entry e using (entry)
-           join lateral (select change, \"case\", version, trace from fanout where entry = b.entry order by version desc limit 1) f on true
+           join lateral (select kind not in ('hospital', 'certified-operator') as builds from recipient where id = b.recipient) r on true
+           join lateral (select change, \"case\", version, trace from fanout
+                          where entry = b.entry and (r.builds or measure not in ('suspend', 'resume'))
+                          order by version desc limit 1) f on true
            join lateral (select measure from fanout where entry = b.entry and measure in ('stop', 'erase') order by version desc limit 1) m on true
           where e.final_since is not null and not exists (select from fanout o where o.entry = b.entry and o.done_at is null)
           order by b.since, b.recipient, b.entry limit $1",
@@ -138,7 +149,8 @@ pub(super) async fn late(db: &mut PgConnection, all: &[Candidate], today: Date) 
     let mut jobs = Vec::with_capacity(rows.len());
     for (recipient, entry, change, case, version, scope, measure, trace, knows) in rows {
         let scope = scope.parse().map_err(|_| FanOutError::Word)?;
-        let about = About { scope: Some(scope), shown: shown.get(&entry).cloned().unwrap_or_default() };
+        let shown = shown.get(&entry).cloned().unwrap_or_default();
+        let about = About { scope: Some(scope), shown, builds: false };
         let n = all.iter().position(|c| c.recipient.0 == recipient);
         let to = n.filter(|n| !knows && propagation::why_not(all, &all[*n], &about, today).is_none());
         jobs.push(Job {

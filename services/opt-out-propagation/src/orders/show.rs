@@ -35,12 +35,16 @@ impl Orders {
                 .bind(id)
                 .fetch_optional(pool)
                 .await?;
+        let changes = changes(pool, id).await?;
+        let frozen = |kind: &str| matches!(kind, "use-suspended" | "use-resumed" | "erasure-released");
+        let newest = changes.iter().rev().find(|change| frozen(change.kind.as_str()));
         Ok(EntryReply::Found(Box::new(EntryDetail {
+            suspended_since: newest.filter(|c| c.kind.as_str() == "use-suspended").map(|c| c.effective_at),
             scope,
             blocked_since: blocked_since.map(|t| t.to_jiff()),
             final_since: final_since.map(|t| t.to_jiff()),
             withdrawn_at: withdrawn_at.map(|t| t.to_jiff()),
-            changes: changes(pool, id).await?,
+            changes,
             suppliers: suppliers(pool, id).await?,
             answers: answers(pool, id).await?,
             not_told: if final_since.is_some() { self.not_told(id, scope).await? } else { vec![] },
@@ -62,7 +66,7 @@ impl Orders {
         .fetch_all(&mut *db)
         .await?;
         let labels: Vec<(Uuid, String)> = sqlx::query_as("select id, label from recipient").fetch_all(&mut *db).await?;
-        let about = About { scope, shown: shown.into_iter().map(RecipientId).collect() };
+        let about = About { scope, shown: shown.into_iter().map(RecipientId).collect(), builds: false };
         let today = propagation::day_of(self.bus.clock().now());
         let mut not_told = Vec::new();
         for c in &all {
@@ -118,7 +122,7 @@ async fn answers(pool: &PgPool, entry: Uuid) -> Result<Vec<RecipientAnswer>, DbE
     let rows: Vec<Row> = sqlx::query_as(
         "select r.label, i.measure, i.outcome, i.ground, i.reported_at, i.confirmed_at, i.confirmed_by, i.due
            from issued i join recipient r on r.id = i.recipient where i.entry = $1 and i.replaced_by is null
-          order by i.issued_at, r.label limit 2000",
+          order by i.issued_at, r.label, i.measure limit 2000",
     )
     .bind(entry)
     .fetch_all(pool)

@@ -4,7 +4,7 @@ use super::{RECIPIENTS_MAX, Recipients};
 use crate::{fanout::in_force, propagation};
 use chassis::{DbError, HandleError};
 use contracts::{
-    Code, EntryId, InstructionId, RecipientId, Timestamp, Uuid,
+    Code, EntryId, InstructionId, RecipientId, Sealed, Timestamp, Uuid,
     register::{ListTasks, RecipientReply, RecipientView, ShowRecipient, TaskList, TaskRow},
     request::{ListRecipients, RecipientList, RecipientRow},
 };
@@ -117,6 +117,7 @@ impl Recipients {
             endpoints: endpoints.into_iter().filter_map(|(v, t, on)| Some((v, t.parse().ok()?, on))).collect(),
             report_keys: current.map(|id| (id, None)).into_iter().chain(former.into_iter().filter_map(key)).collect(),
             sealing_key: key_id(&sealing_key),
+            desk_key: Sealed(self.keys.file_signer(asked.recipient).public().to_bytes()),
             parked: parked.try_into().unwrap_or(u32::MAX),
             owed: owed.into_iter().filter_map(owes).collect(),
         })))

@@ -20,6 +20,7 @@ use privacy_seal::{
     keyfile::{self, Secret as Root},
 };
 use recipient_kit::{
+    ReportSigner,
     client::{self, Client, MayReach, NoAnswer},
     webhook::{self, Secret, Signer},
 };
@@ -72,6 +73,12 @@ impl WebhookKeys {
     pub fn signer(&self, recipient: RecipientId) -> Signer {
         let (secret, key) = self.parts(recipient);
         Signer::new(secret, key)
+    }
+
+    /// What signs the files that are carried to a recipient: the same key as its webhooks, so there is one to hand over. A
+    /// compact JWS has one dot before its signature and what a webhook signs has two: neither is ever the other.
+    pub fn file_signer(&self, recipient: RecipientId) -> ReportSigner {
+        ReportSigner::Ed25519(self.parts(recipient).1)
     }
 
     /// What the recipient verifies with.

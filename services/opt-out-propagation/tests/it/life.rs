@@ -9,7 +9,8 @@ use contracts::{
     register::{
         AttestReport, Certification, Certify, ChangeEndpoint, ChangeScope, CloseTask, ConfirmMatch, EndCertification,
         EntryDetail, EntryReply, FoundAt, HospitalReceived, ListTasks, RecipientReply, RecipientView, RemoveRecipient,
-        ResumeRecipient, RotateKeys, SetContract, ShowEntry, ShowRecipient, SuspendRecipient, TaskRow, WithdrawStop,
+        ResumeRecipient, ResumeUse, RotateKeys, SetContract, ShowEntry, ShowRecipient, SuspendRecipient, SuspendUse,
+        TaskRow, WithdrawStop,
     },
     request::StaffReply,
 };
@@ -316,9 +317,12 @@ async fn an_erasure_waits_for_two_people_and_a_report_that_says_why_not_for_staf
     let desk = Desk::serving().await;
     let (recipient, _) = desk.fetches("contractor").await;
     let entry = desk.erasure("ヤマダ").await;
-    let stop = desk.owed(recipient, 1).await;
-    assert_eq!(desk.view(recipient).await.owed[0].1, Measure::Stop, "the stop does not wait");
+    // The order of the trade: stop, freeze of current builds, erase.
+    let stop = desk.owed(recipient, 2).await;
+    let measures: Vec<Measure> = desk.view(recipient).await.owed.iter().map(|o| o.1).collect();
+    assert_eq!(measures, [Measure::Stop, Measure::Suspend], "the stop does not wait, nor the freeze");
     desk.reports(stop[0], ReportOutcome::Applied).await;
+    desk.reports(stop[1], ReportOutcome::Applied).await;
     desk.owed(recipient, 0).await;
     let (one, two) = (StaffId::new(), StaffId::new());
     let other = desk.stop("スズキ").await;
@@ -376,11 +380,13 @@ async fn an_erasure_waits_for_two_people_and_a_report_that_says_why_not_for_staf
         answers,
         [
             (Measure::Stop, Some(ReportOutcome::Applied), Code::of("automatic")),
+            (Measure::Suspend, Some(ReportOutcome::Applied), Code::of("automatic")),
             (Measure::Erase, Some(ReportOutcome::Unreachable), Code::of("staff"))
         ]
     );
     let kinds: Vec<_> = detail.changes.iter().map(|c| c.kind.as_str().to_owned()).collect();
-    assert_eq!(kinds, ["stopped", "erasure-released"]);
+    assert_eq!(kinds, ["stopped", "use-suspended", "erasure-released"]);
+    assert_eq!(detail.suspended_since, None, "what is erased need not be frozen");
     // An amended report opens it again.
     desk.reports(stop[0], ReportOutcome::CannotIdentify).await;
     testkit::eventually("open again", || async {
@@ -455,4 +461,69 @@ async fn a_batch_of_births_writes_every_history_leaf_and_message() {
     assert_eq!(desk.count(said).await, 4, "one fact per change says all its instructions");
     let bad = "select count(*) from history h join leaf l using (machine, version) where sha256(h.salt || convert_to(h.event::text, 'UTF8')) <> l.hash";
     assert_eq!(desk.count(bad).await, 0, "every leaf is the hash of its history");
+}
+
+/// 利用停止: current builds are frozen and go on with a case, a basis and dates; who builds nothing is not told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_freeze_of_current_builds_is_ordered_fanned_out_and_taken_back_and_the_stop_stands() {
+    let desk = Desk::serving().await;
+    let (builder, keys) = desk.fetches("builder").await;
+    let mut hospital = desk.by_webhook("midori", &RecipientKeys::random().unwrap(), "http://127.0.0.1:9/");
+    (hospital.kind, hospital.transport, hospital.url) = (RecipientKind::Hospital, Transport::Pull, None);
+    hospital.organisation = Some(desk.sealed(hospital.recipient.0, "みどり病院"));
+    ok(&desk.register(hospital.clone()).await);
+    let entry = desk.stop("ヤマダ").await;
+    let stop = desk.owed(builder, 1).await;
+    desk.owed(hospital.recipient, 1).await;
+    let (staff, case, received_at) = (StaffId::new(), CaseId::new(), Timestamp::now());
+    let suspend = || SuspendUse { entry, case, basis: Code::of("appi-35-5"), received_at };
+    let resume = || ResumeUse { entry, case, basis: Code::of("appi-35-5"), received_at };
+    no(&desk.order(staff, SuspendUse { entry: EntryId::new(), ..suspend() }).await, "too-early");
+    ok(&desk.order(staff, suspend()).await);
+    ok(&desk.order(staff, suspend()).await);
+    let owed = desk.owed(builder, 2).await;
+    assert_eq!(desk.view(builder).await.owed[1].1, Measure::Suspend);
+    let detail = desk.detail(entry).await;
+    let last = detail.changes.last().unwrap();
+    assert_eq!((last.kind.as_str(), last.case, last.basis.as_str()), ("use-suspended", case, "appi-35-5"));
+    assert_eq!(last.received_at.as_microsecond(), received_at.as_microsecond());
+    assert!(detail.suspended_since.is_some() && detail.blocked_since.is_some());
+    // A builder that comes later is told of the freeze at once: it says the stop too. A hospital of the stop only.
+    let (late, _) = desk.fetches("late").await;
+    desk.owed(late, 1).await;
+    assert_eq!(desk.view(late).await.owed[0].1, Measure::Suspend);
+    let mut second = desk.by_webhook("midori-2", &RecipientKeys::random().unwrap(), "http://127.0.0.1:9/");
+    (second.kind, second.transport, second.url) = (RecipientKind::Hospital, Transport::Pull, None);
+    second.organisation = Some(desk.sealed(second.recipient.0, "みどり病院"));
+    ok(&desk.register(second.clone()).await);
+    desk.owed(second.recipient, 1).await;
+    assert_eq!(desk.view(second.recipient).await.owed[0].1, Measure::Stop);
+    desk.reports(stop[0], ReportOutcome::Applied).await;
+    desk.reports(owed[1], ReportOutcome::Applied).await;
+    ok(&desk.order(staff, resume()).await);
+    let thaw = desk.owed(builder, 1).await;
+    assert_eq!(desk.view(builder).await.owed[0].1, Measure::Resume);
+    assert_eq!(desk.view(hospital.recipient).await.row.last, 1, "a hospital builds nothing");
+    assert_eq!(desk.view(second.recipient).await.row.last, 1);
+    desk.reports(thaw[0], ReportOutcome::Applied).await;
+    let detail = desk.detail(entry).await;
+    assert!(detail.suspended_since.is_none() && detail.blocked_since.is_some() && detail.final_since.is_some());
+    let kinds: Vec<_> = detail.changes.iter().map(|c| c.kind.as_str().to_owned()).collect();
+    assert_eq!(kinds, ["stopped", "use-suspended", "use-resumed"]);
+    // The bytes say it, and the recipient's own ledger follows.
+    let bodies: Vec<Vec<u8>> = sqlx::query_scalar("select body from delivery where recipient = $1 order by position")
+        .bind(builder.0)
+        .fetch_all(desk.bus.db().pool())
+        .await
+        .unwrap();
+    let mut ledger = recipient_kit::Ledger::new(builder);
+    let mut frozen = vec![];
+    for body in &bodies {
+        let instruction = recipient_kit::apply::parse(body).unwrap();
+        assert_eq!(ledger.take(&instruction), Ok(recipient_kit::Taken::New));
+        assert!(recipient_kit::identifiers::open(&keys, instruction.id, &instruction.data.person).is_ok());
+        frozen.push(ledger.is_frozen(instruction.data.entry));
+    }
+    assert_eq!((frozen, ledger.entries()), (vec![false, true, false], 1));
+    desk.rt.stopping().stop(std::time::Duration::from_secs(20)).await;
 }

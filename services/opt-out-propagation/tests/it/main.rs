@@ -5,6 +5,7 @@
 mod desk;
 mod engine;
 mod fan_out;
+mod files;
 mod gate;
 mod heard;
 mod life;
