@@ -5,6 +5,7 @@
 //! (deliveries), [`reports`] and [`partner`] (reports in), [`recipients`].
 
 mod answers;
+pub mod books;
 pub mod change;
 pub mod delivery;
 pub mod engine;
@@ -92,6 +93,7 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
 
     let reports = Arc::new(Reports::new(bus.clone(), instructions.clone(), refusals.clone()));
     bus.spawn("reports", reports.clone().serve_nats());
+    bus.spawn("reconcile", books::watch(bus.clone(), settings.reconcile_days, settings.poll() * books::POLLS));
     let (listener, address) = chassis::http::listen(&settings.partner_listen, "optout.partner_listen").await?;
     chassis::http::serve(
         &bus.stopping(),

@@ -1,6 +1,7 @@
 //! 通知先: registering one, and finding one by what it shows. What happens to it later is in `recipients/life.rs`, what is shown
 //! of it in `recipients/show.rs`.
 
+mod books;
 mod life;
 mod show;
 

@@ -31,6 +31,8 @@ pub struct Settings {
     pub retry_cap_ms: u64,
     /// How long an endpoint is leased, in milliseconds; a delivering process that died is replaced after it.
     pub lease_ms: u64,
+    /// 日次照合: days after which a recipient that did not compare its books is a task.
+    pub reconcile_days: u32,
     /// Versions of the gate's key rules, a JSON file; empty: the built-in ones.
     pub gate_rules_file: String,
     /// Hours until a snapshot of the gate expires.
@@ -86,6 +88,7 @@ impl Settings {
         anyhow::ensure!(self.lease_ms >= 400, "`optout.lease_ms`: at least 400");
         anyhow::ensure!(self.retry_base_ms >= 10, "`optout.retry_base_ms`: at least 10");
         anyhow::ensure!(self.poll_ms >= 10, "`optout.poll_ms`: at least 10");
+        anyhow::ensure!((1..=365).contains(&self.reconcile_days), "`optout.reconcile_days`: 1 to 365");
         anyhow::ensure!((1..=168).contains(&self.gate_snapshot_hours), "`optout.gate_snapshot_hours`: 1 to 168");
         anyhow::ensure!(self.gate_file_bytes >= 1024, "`optout.gate_file_bytes`: at least 1024");
         Ok(())

@@ -7,6 +7,7 @@
 //! Start with [`flow`]: it is the map of the product.
 
 pub mod asyncapi;
+pub mod books;
 pub mod code;
 pub mod desk;
 pub mod envelope;

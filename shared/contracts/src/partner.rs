@@ -49,7 +49,7 @@ fn components(schemas: &mut SchemaGenerator) -> Map<String, Value> {
             json!({
                 "type": "object",
                 "required": ["cursor"],
-                "properties": { "cursor": cursor, "agrees": { "type": "boolean" }, "books": { "$ref": "#/components/schemas/Books" } },
+                "properties": { "cursor": cursor, "agrees": { "type": "boolean" }, "books": { "$ref": "#/components/schemas/Books" }, "replay": { "type": "string", "description": "When the books differ: path and query from which everything after the last agreed position comes again. If it does not help, fetch the snapshot." } },
             }),
         ),
         (
@@ -141,6 +141,7 @@ fn paths() -> Value {
             "parameters": [
                 query("cursor", "As `madoguchi-cursor` said.", cursor(), true),
                 query("digest", "Of what stands by your books; once a day.", json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" }), false),
+                query("entries", "With the digest: how many entries stand by your books.", json!({ "type": "integer", "minimum": 0 }), false),
             ],
             "responses": signed(json_of("Acknowledged", "Where you stand; whether the books agree."), "Of another life, or never issued."),
         } },

@@ -10,4 +10,5 @@ mod heard;
 mod life;
 mod nats;
 mod partner;
+mod reconcile;
 mod sick;
