@@ -4,6 +4,7 @@ use crate::{orders::Orders, recipients::Recipients};
 use chassis::{Bus, HandleError};
 use contracts::{
     books::{ReplayRecipient, ShowBooks},
+    endpoint_test::TestEndpoint,
     register::{
         AttestReport, Certify, ChangeEndpoint, ChangeScope, CloseTask, ConfirmMatch, CorrectIdentifiers,
         EndCertification, FoundAt, HospitalReceived, ListTasks, RemoveRecipient, ResumeRecipient, RotateKeys,
@@ -38,6 +39,7 @@ pub(crate) fn recipients(bus: &Arc<Bus>, by: &Arc<Recipients>) {
     answer(bus, by, |r, q: ShowRecipient| async move { r.show(q).await });
     answer(bus, by, |r, q: ShowBooks| async move { r.books(q).await });
     answer(bus, by, |r, c: StaffCommand<ReplayRecipient>| async move { r.replay(c).await });
+    answer(bus, by, |r, c: StaffCommand<TestEndpoint>| async move { r.test_endpoint(c).await });
     answer(bus, by, |r, q: ListTasks| async move { r.tasks(q).await });
 }
 

@@ -133,7 +133,7 @@ pub async fn agreed(pool: &PgPool, recipient: RecipientId, epoch: i32) -> Result
 }
 
 /// One open task per recipient and subject; one that a person closed is open again.
-async fn open(
+pub(crate) async fn open(
     tx: &mut PgConnection,
     recipient: RecipientId,
     about: &'static str,
@@ -156,7 +156,7 @@ async fn open(
 }
 
 /// Ended by a comparison: it is the cause, not an order.
-async fn close(
+pub(crate) async fn close(
     tx: &mut PgConnection,
     recipient: RecipientId,
     about: Option<&'static str>,
@@ -165,7 +165,7 @@ async fn close(
 ) -> Result<(), DbError> {
     sqlx::query(
         "update task set closed_at = $3, cause = $4
-          where recipient = $1 and closed_at is null and about in ('books-differ', 'books-late') and ($2::text is null or about = $2)",
+          where recipient = $1 and closed_at is null and (about = $2 or $2 is null and about in ('books-differ', 'books-late'))",
     )
     .bind(recipient.0)
     .bind(about)

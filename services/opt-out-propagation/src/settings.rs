@@ -23,6 +23,8 @@ pub struct Settings {
     pub remind_seconds: u32,
     /// Whether webhooks may go to private addresses and by plain http (demo, tests).
     pub allow_private_endpoints: bool,
+    /// 試験通知: a webhook endpoint is used only after it answered a test event with a signed report.
+    pub test_endpoints: bool,
     /// The longest that one webhook may take, connection and answer together, in milliseconds.
     pub send_ms: u64,
     /// First pause of a failed delivery, in milliseconds; doubles.

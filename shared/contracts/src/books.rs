@@ -1,6 +1,6 @@
 //! 日次照合 and 初期同期: how the books of a recipient stand beside ours, and the order to offer it again what it may lack.
 
-use crate::{Code, Digest, RecipientId};
+use crate::{Code, Digest, RecipientId, endpoint_test::TestView};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,9 @@ pub struct BooksView {
     /// The newest comparisons first.
     #[schemars(length(max = 30))]
     pub compared: Vec<Compared>,
+    /// Webhooks: how the newest test of the endpoint in force stands.
+    #[serde(default)]
+    pub endpoint_test: Option<TestView>,
     /// What is past due, by stage.
     pub past_due: PastDue,
 }

@@ -10,6 +10,7 @@ pub mod asyncapi;
 pub mod books;
 pub mod code;
 pub mod desk;
+pub mod endpoint_test;
 pub mod envelope;
 pub mod flow;
 pub mod gate;

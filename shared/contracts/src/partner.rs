@@ -1,6 +1,7 @@
 //! What a recipient (通知先) builds against: OpenAPI 3.1 of the partner API, AsyncAPI 3.0 of its NATS account, JSON Schemas;
 //! made from the types, written down by `cargo xtask contracts`, served by the partner API, compared by a test.
 
+use crate::endpoint_test::TestEvent;
 use crate::recipient::{INSTRUCTION_TYPE, Instruction, REPORT_CONTENT_TYPE, ReportAnswer, ReportClaims, SignedReport};
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -28,6 +29,7 @@ fn generator(settings: SchemaSettings) -> SchemaGenerator {
 /// Every type of the family, and the rest of what the documents speak of.
 fn components(schemas: &mut SchemaGenerator) -> Map<String, Value> {
     schemas.subschema_for::<Instruction>();
+    schemas.subschema_for::<TestEvent>();
     schemas.subschema_for::<SignedReport>();
     schemas.subschema_for::<ReportClaims>();
     schemas.subschema_for::<ReportAnswer>();
@@ -194,6 +196,17 @@ pub fn openapi() -> Value {
                 "422": { "description": "Not for you, or not to be opened." },
                 "503": { "description": "Send it again." },
             },
+        } }, "test": { "post": {
+            "operationId": "test",
+            "summary": "試験通知: tries the endpoint before it is used. Verify it as an instruction, open it, and answer with a signed report of stage `received`; until then no instruction comes.",
+            "security": [],
+            "parameters": webhook_headers,
+            "requestBody": { "required": true, "content": { crate::envelope::CONTENT_TYPE: { "schema": { "$ref": "#/components/schemas/TestEvent" } } } },
+            "responses": {
+                "204": { "description": "Verified and opened; the report follows." },
+                "401": { "description": "Not believed." },
+                "422": { "description": "Not for you, or not to be opened." },
+            },
         } } },
         "components": {
             "schemas": components(&mut schemas),
@@ -249,6 +262,7 @@ pub fn schema(name: &str) -> Option<Value> {
     let settings = SchemaSettings::draft2020_12;
     Some(match name {
         "Instruction" => json!(settings().into_generator().into_root_schema_for::<Instruction>()),
+        "TestEvent" => json!(settings().into_generator().into_root_schema_for::<TestEvent>()),
         "ReportClaims" => json!(settings().into_generator().into_root_schema_for::<ReportClaims>()),
         "SignedReport" => json!(settings().into_generator().into_root_schema_for::<SignedReport>()),
         "ReportAnswer" => json!(settings().into_generator().into_root_schema_for::<ReportAnswer>()),
@@ -263,7 +277,8 @@ pub fn schema(name: &str) -> Option<Value> {
 }
 
 /// The names that [`schema`] knows.
-pub const SCHEMAS: [&str; 5] = ["Instruction", "Identifiers", "ReportClaims", "SignedReport", "ReportAnswer"];
+pub const SCHEMAS: [&str; 6] =
+    ["Instruction", "TestEvent", "Identifiers", "ReportClaims", "SignedReport", "ReportAnswer"];
 
 /// Both documents as they stand in the repository: file name beside this crate's `asyncapi.json`, and text.
 pub fn files() -> [(&'static str, String); 2] {

@@ -5,6 +5,7 @@ use crate::{
     CaseId, Code, DecisionOutcome, Digest, DisclosePurpose, MessageId, ObjectId, PersonField, RecipientId,
     RecipientKind, Sealed, Service, StaffId, Transport,
     books::{BooksReply, ReplayRecipient, ShowBooks},
+    endpoint_test::TestEndpoint,
     envelope::TraceParent,
     gate::{
         CheckGate, DecideReview, GateAnswers, GateIncidentList, KeepFiling, ListGateIncidents, ListReviews, ReviewList,
@@ -87,6 +88,7 @@ requests! {
     StaffCommand<RemoveRecipient> => StaffReply, OptOut "remove-recipient" by [Console];
     ShowBooks => BooksReply, OptOut "books" by [Console];
     StaffCommand<ReplayRecipient> => StaffReply, OptOut "replay-recipient" by [Console];
+    StaffCommand<TestEndpoint> => StaffReply, OptOut "test-endpoint" by [Console];
     ListTasks => TaskList, OptOut "tasks" by [Console];
     StaffCommand<CloseTask> => StaffReply, OptOut "close-task" by [Console];
     StaffCommand<AttestReport> => StaffReply, OptOut "attest-report" by [Console];

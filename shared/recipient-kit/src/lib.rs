@@ -13,6 +13,7 @@
 pub mod apply;
 pub mod books;
 pub mod client;
+pub mod client_tls;
 pub mod conformance;
 pub mod example;
 pub mod http;
@@ -24,6 +25,7 @@ pub mod pull;
 pub mod report;
 pub mod run;
 pub mod send;
+pub mod test_event;
 pub mod webhook;
 
 #[cfg(test)]

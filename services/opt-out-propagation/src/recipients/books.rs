@@ -1,11 +1,15 @@
 //! 照合の表示と再送: how a recipient's books stand, and the order to offer it again what it may lack.
 
 use super::Recipients;
-use crate::books::{Facts, stage};
+use crate::{
+    books::{Facts, stage},
+    endpoint_test,
+};
 use chassis::{DbError, HandleError};
 use contracts::{
     Code, Digest, RecipientId, Timestamp, Uuid,
     books::{At, BooksReply, BooksView, Compared, PastDue, ReplayRecipient, ShowBooks},
+    endpoint_test::TestEndpoint,
     request::{StaffCommand, StaffReply},
 };
 use jiff_sqlx::ToSqlx;
@@ -65,6 +69,7 @@ impl Recipients {
             acknowledged,
             agreed,
             compared: compared(pool, id).await?,
+            endpoint_test: endpoint_test::view(pool, asked.recipient).await?,
             past_due: past_due(pool, asked.recipient, now).await?,
         })))
     }
@@ -86,6 +91,23 @@ impl Recipients {
             })
         })
         .await
+    }
+}
+
+impl Recipients {
+    /// `req.optout.test-endpoint`: another test event to the webhook endpoint in force.
+    ///
+    /// # Errors
+    /// The database did not do it.
+    pub async fn test_endpoint(&self, command: StaffCommand<TestEndpoint>) -> Result<StaffReply, HandleError> {
+        let recipient = command.order.recipient;
+        let reply = self
+            .ordered(&command, recipient.0, "tested-again", move |tx, at| {
+                Box::pin(async move { endpoint_test::repeat(tx, recipient, at).await })
+            })
+            .await;
+        self.tests.notify_one();
+        reply
     }
 }
 

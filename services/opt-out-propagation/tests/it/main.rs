@@ -12,3 +12,4 @@ mod nats;
 mod partner;
 mod reconcile;
 mod sick;
+mod webhook_options;
