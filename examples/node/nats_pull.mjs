@@ -3,9 +3,11 @@
 //   MADOGUCHI_NATS_URL      nats://...
 //   MADOGUCHI_NATS_CREDS    the .creds file
 //   MADOGUCHI_NATS_ACCOUNT  A..., your account: also the name of the durable
+//   MADOGUCHI_DESK          https://... the partner API, where the books are compared; see desk.mjs
 
 import { readFileSync } from "node:fs";
 import { connect, credsAuthenticator } from "nats";
+import { compareForEver } from "./desk.mjs";
 import { fromEnvironment, Malformed, Refused } from "./recipient.mjs";
 
 const account = process.env.MADOGUCHI_NATS_ACCOUNT;
@@ -33,6 +35,7 @@ async function report() {
   setTimeout(report, 200);
 }
 report();
+compareForEver(me);
 
 const consumer = await client.jetstream({ checkAPI: false }).consumers.get("OPTOUT", account);
 for (;;) {

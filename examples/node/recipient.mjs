@@ -1,4 +1,5 @@
-// A recipient (通知先) in JavaScript: verifies, opens, applies, reports. The transports are in webhook.mjs and nats_pull.mjs.
+// A recipient (通知先) in JavaScript: verifies, opens, applies, reports. The transports are in webhook.mjs and nats_pull.mjs;
+// desk.mjs compares the books with the desk once a day.
 //
 // Order, and why: look -> open -> journal, synced -> acknowledge -> report. A crash at any point leaves either nothing (the
 // instruction comes again) or lines in the journal (the report is sent after the restart). Reports are signed once and kept,
@@ -15,6 +16,7 @@ import { CompactSign, importJWK } from "jose";
 
 export const BODY_MAX = 64 * 1024;
 const INSTRUCTION = "jp.madoguchi.recipient.instruction.v1";
+const TEST = "jp.madoguchi.recipient.test.v1";
 const TYP = "madoguchi-report-v1+jws";
 const SUITE = new CipherSuite({ kem: new DhkemX25519HkdfSha256(), kdf: new HkdfSha256(), aead: new Aes256Gcm() });
 const INFO = new TextEncoder().encode("madoguchi seal v1");
@@ -41,6 +43,7 @@ export class Keys {
     keys.sealingPublic = publicOf("x25519", sealing);
     const jwk = { kty: "OKP", crv: "Ed25519", d: report.toString("base64url"), x: keys.reportPublic.toString("base64url") };
     keys.signing = await importJWK(jwk, "EdDSA");
+    keys.requests = createPrivateKey({ key: jwk, format: "jwk" });
     keys.sealing = await SUITE.kem.importKey("raw", new Uint8Array(sealing).buffer, false);
     return keys;
   }
@@ -72,7 +75,7 @@ export class Keys {
 
 export class Recipient {
   constructor(me, keys, path) {
-    Object.assign(this, { me, keys, seen: new Set(), stopped: new Map(), open: [], line: Promise.resolve() });
+    Object.assign(this, { me, keys, seen: new Set(), stopped: new Map(), positions: new Map(), open: [], line: Promise.resolve() });
     if (existsSync(path)) {
       const text = readFileSync(path);
       // A line that a crash cut off was never acknowledged: it comes again.
@@ -85,8 +88,10 @@ export class Recipient {
 
   note(line) {
     if (line.taken) {
-      this.seen.add(line.taken.id);
-      if (line.taken.applied) this.stopped.set(line.taken.entry, line.taken.version);
+      const { id, entry, version, measure, scope, epoch, position, applied } = line.taken;
+      this.seen.add(id);
+      if (applied && entry) this.stopped.set(entry, { version, measure, scope });
+      if (position) this.positions.set(epoch, (this.positions.get(epoch) ?? new Set()).add(position));
       this.open.push(...line.taken.reports);
     } else {
       this.open = this.open.filter((jws) => jws !== line.answered);
@@ -114,13 +119,14 @@ export class Recipient {
       throw new Malformed("not a CloudEvent", { cause });
     }
     const data = event?.data;
+    if (event?.type === TEST) return this.test(event, data, body);
     if (event?.type !== INSTRUCTION || typeof data?.person !== "string") throw new Malformed("not an instruction");
     // The audience stands inside what is signed: an instruction that strayed is seen as such.
     if (data.audience !== this.me || event.subject !== this.me) throw new Refused("for another recipient");
     if (this.seen.has(event.id)) return "repeat";
     if (data.sealed_to !== keyId(this.keys.sealingPublic)) throw new Refused("sealed to another key");
     const person = await this.keys.open(event.id, Buffer.from(data.person, "base64"));
-    const applied = !(this.stopped.get(data.entry) >= data.entry_version);
+    const applied = !(this.stopped.get(data.entry)?.version >= data.entry_version);
     if (applied) await this.apply(person, data);
     const digest = createHash("sha256").update(body).digest("hex");
     const base = { instruction: event.id, recipient: this.me, digest, time: new Date().toISOString() };
@@ -130,8 +136,36 @@ export class Recipient {
       done.erasures = [{ system: "example", on: base.time.slice(0, 10), method: "overwritten", items: ["all"] }];
     }
     const reports = [await this.keys.sign({ ...base, stage: "received" }), await this.keys.sign(done)];
-    this.write({ taken: { id: event.id, entry: data.entry, version: data.entry_version, applied, reports } });
+    const { entry, entry_version: version, measure, scope, epoch, position } = data;
+    this.write({ taken: { id: event.id, entry, version, measure, scope, epoch, position, applied, reports } });
     return applied ? "new" : "stale";
+  }
+
+  /** The desk tries the endpoint before it is used, about an invented person: nothing is applied, and the answer shows that
+   *  this recipient verified, opened, and reports. */
+  async test(event, data, body) {
+    if (data?.audience !== this.me || event.subject !== this.me) throw new Refused("for another recipient");
+    if (this.seen.has(event.id)) return "test";
+    await this.keys.open(event.id, Buffer.from(data.person, "base64"));
+    const digest = createHash("sha256").update(body).digest("hex");
+    const report = { instruction: event.id, recipient: this.me, digest, stage: "received", time: new Date().toISOString() };
+    this.write({ taken: { id: event.id, reports: [await this.keys.sign(report)] } });
+    return "test";
+  }
+
+  /** Cursor, digest and count of what stands, to compare with the desk's; null while a position is missing. */
+  books() {
+    if (this.positions.size === 0) return null;
+    const epoch = Math.max(...this.positions.keys());
+    const taken = this.positions.get(epoch);
+    const last = Math.max(...taken);
+    if (last !== taken.size) return null;
+    const hash = createHash("sha256");
+    for (const entry of [...this.stopped.keys()].sort()) {
+      const { version, measure, scope } = this.stopped.get(entry);
+      hash.update(`${entry} ${version} ${measure} ${scope}\n`);
+    }
+    return { cursor: `${epoch}.${last}`, digest: hash.digest("hex"), entries: this.stopped.size };
   }
 
   /**

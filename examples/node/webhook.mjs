@@ -8,6 +8,7 @@
 import { createPublicKey, verify } from "node:crypto";
 import { createServer } from "node:http";
 import { Webhook } from "standardwebhooks";
+import { compareForEver } from "./desk.mjs";
 import { BODY_MAX, fromEnvironment, Malformed, Refused } from "./recipient.mjs";
 
 const words = (name) => (process.env[name] ?? "").split(" ").filter(Boolean);
@@ -94,4 +95,5 @@ const [host, port] = (process.env.MADOGUCHI_LISTEN ?? "127.0.0.1:8080").split(":
 server.listen(Number(port), host, () => {
   console.log(`listening on ${host}:${server.address().port}`);
   report();
+  compareForEver(me);
 });

@@ -3,15 +3,18 @@
   MADOGUCHI_NATS_URL      nats://...
   MADOGUCHI_NATS_CREDS    the .creds file
   MADOGUCHI_NATS_ACCOUNT  A..., your account: also the name of the durable
+  MADOGUCHI_DESK          https://... the partner API, where the books are compared; see desk.py
 """
 
 import asyncio
 import json
 import os
+import threading
 
 import nats
 from nats.errors import Error, TimeoutError
 
+import desk
 import recipient
 
 ACCOUNT = os.environ["MADOGUCHI_NATS_ACCOUNT"]
@@ -69,6 +72,7 @@ async def main():
         inbox_prefix=INBOX,
         max_reconnect_attempts=-1,
     )
+    threading.Thread(target=desk.compare_for_ever, args=[ME], daemon=True).start()
     print("connected", flush=True)
     work = asyncio.Event()
     await asyncio.gather(pull(client, work), report(client, work))

@@ -1,4 +1,5 @@
-"""A recipient (通知先) in Python: verifies, opens, applies, reports. The transports are in webhook.py and nats_pull.py.
+"""A recipient (通知先) in Python: verifies, opens, applies, reports. The transports are in
+webhook.py, nats_pull.py and http_pull.py; desk.py compares the books with the desk once a day.
 
 Order, and why: look -> open -> books, committed -> acknowledge -> report. A crash at any point leaves either nothing (the
 instruction comes again) or a row in the books (the report is sent after the restart). Reports are signed once and kept, so
@@ -31,6 +32,7 @@ from pyhpke import AEADId, CipherSuite, KDFId, KEMId, KEMKey
 
 BODY_MAX = 64 * 1024
 INSTRUCTION = "jp.madoguchi.recipient.instruction.v1"
+TEST = "jp.madoguchi.recipient.test.v1"
 TYP = "madoguchi-report-v1+jws"
 SUITE = CipherSuite.new(KEMId.DHKEM_X25519_HKDF_SHA256, KDFId.HKDF_SHA256, AEADId.AES256_GCM)
 
@@ -108,6 +110,8 @@ class Recipient:
             data = event.get_data()
         except Exception as error:  # the library has several of its own, and lets those of json through
             raise ValueError("not a CloudEvent") from error
+        if event.get_type() == TEST:
+            return self.test(event, data, body)
         if event.get_type() != INSTRUCTION:
             raise ValueError("not an instruction")
         # The audience stands inside what is signed: an instruction that strayed is seen as such.
@@ -152,6 +156,39 @@ class Recipient:
                     "insert into report (instruction, jws) values (?, ?)", [event.get_id(), self.keys.sign(report)]
                 )
             return "stale" if stale else "new"
+
+    def test(self, event, data: dict, body: bytes) -> str:
+        """The desk tries the endpoint before it is used, about an invented person: nothing is applied, and the answer shows
+        that this recipient verified, opened, and reports."""
+        if data["audience"] != self.me or event.get_subject() != self.me:
+            raise Refused("for another recipient")
+        self.keys.open(event.get_id(), base64.b64decode(data["person"]))
+        report = {
+            "instruction": event.get_id(),
+            "recipient": self.me,
+            "digest": hashlib.sha256(body).hexdigest(),
+            "stage": "received",
+            "time": datetime.now(timezone.utc).isoformat().replace("+00:00", "Z"),
+        }
+        with self.lock, self.db:
+            if not self.db.execute("select 1 from report where instruction = ?", [event.get_id()]).fetchone():
+                self.db.execute(
+                    "insert into report (instruction, jws) values (?, ?)", [event.get_id(), self.keys.sign(report)]
+                )
+        return "test"
+
+    def books(self) -> tuple | None:
+        """Cursor, digest and count of what stands, to compare with the desk's; None while a position is missing."""
+        with self.lock:
+            epoch = self.db.execute("select max(epoch) from instruction").fetchone()[0]
+            last, count = self.db.execute(
+                "select max(position), count(*) from instruction where epoch = ?", [epoch]
+            ).fetchone()
+            rows = self.db.execute("select entry, version, measure, scope from stopped order by entry").fetchall()
+        if epoch is None or last != count:
+            return None
+        lines = "".join(f"{entry} {version} {measure} {scope}\n" for entry, version, measure, scope in rows)
+        return f"{epoch}.{last}", hashlib.sha256(lines.encode()).hexdigest(), len(rows)
 
     def open_reports(self) -> list:
         """Reports without an answer, in the order in which they were signed."""

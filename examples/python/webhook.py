@@ -7,17 +7,15 @@
 """
 
 import base64
-import json
 import os
 import threading
-import urllib.error
-import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks import Webhook, WebhookVerificationError
 
+import desk
 import recipient
 
 SECRETS = [Webhook(text) for text in os.environ["MADOGUCHI_WEBHOOK_SECRET"].split()]
@@ -84,26 +82,10 @@ class Endpoint(BaseHTTPRequestHandler):
         pass
 
 
-def send(jws: str) -> dict | None:
-    """The desk's answer, or None: send the same bytes again later."""
-    request = urllib.request.Request(
-        os.environ["MADOGUCHI_DESK"].rstrip("/") + "/partner/v1/reports",
-        data=jws.encode(),
-        headers={"content-type": "application/jose"},
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=30) as response:
-            return json.load(response)
-    except urllib.error.HTTPError as error:
-        return json.load(error) if error.code < 500 and error.code != 429 else None
-    except OSError:
-        return None
-
-
 def report_for_ever():
     while True:
         for number, jws in ME.open_reports():
-            answer = send(jws)
+            answer = desk.send(jws)
             if answer is None:
                 break
             ME.answered(number, answer)
@@ -115,5 +97,6 @@ if __name__ == "__main__":
     host, _, port = os.environ.get("MADOGUCHI_LISTEN", "127.0.0.1:8080").rpartition(":")
     server = ThreadingHTTPServer((host, int(port)), Endpoint)
     threading.Thread(target=report_for_ever, daemon=True).start()
+    threading.Thread(target=desk.compare_for_ever, args=[ME], daemon=True).start()
     print(f"listening on {host}:{server.server_port}", flush=True)
     server.serve_forever()

@@ -152,6 +152,7 @@ impl Example {
             ("MADOGUCHI_SEALING_KEY", secret("sealing.key")),
             ("MADOGUCHI_BOOKS", folder.join("books").display().to_string()),
             ("MADOGUCHI_DESK", desk.partner_url.clone()),
+            ("MADOGUCHI_RECONCILE_SECONDS", "1".to_owned()),
         ];
         Self { contractor, keys, folder, environment }
     }
@@ -243,6 +244,9 @@ async fn settles(desk: &Desk, example: &Example) {
     assert!(!log().contains("refused"), "{}", log());
     assert_eq!(desk.count("select count(*) from optout.owed").await, 0);
     assert!(desk.count("select count(*) from optout.report").await >= 1);
+    example.says("books agree").await;
+    assert!(desk.count("select count(*) from optout.reconcile where agrees").await >= 1);
+    assert_eq!(desk.count("select count(*) from optout.reconcile where not agrees").await, 0);
 }
 
 async fn by_webhook(label: &'static str, program: &Path, script: impl FnOnce(&Path) -> PathBuf) {
@@ -283,6 +287,19 @@ async fn over_nats(label: &'static str, program: &Path, script: impl FnOnce(&Pat
     .await;
     let _running = example.start(program, &script(&example.folder));
     example.says("connected").await;
+    settles(&desk, &example).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn python_by_the_pull_feed_settles_an_opt_out() {
+    let Some(python) = python() else { return };
+    let desk = Desk::open().await;
+    let example = Example::new(&desk, "python-pull");
+    let new = example.contractor.registration(Transport::Pull, None, None);
+    let by = By::new(desk.staff, "a contractor's example");
+    desk.obeyed("the example is registered", || desk.commands.register_recipient(by, new.clone())).await;
+    let _running = example.start(&python, &root().join("examples/python/http_pull.py"));
+    example.says("asking").await;
     settles(&desk, &example).await;
 }
 

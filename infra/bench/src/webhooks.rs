@@ -81,7 +81,7 @@ async fn one(paths: &[&str], changes: usize) -> anyhow::Result<Measured> {
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
         .tempdir()?;
     let args = launcher::UpArgs { port: Some(0), ..Default::default() };
-    let settings = [("ops.log", "off"), ("optout.allow_private_endpoints", "true")];
+    let settings = [("ops.log", "off"), ("optout.allow_private_endpoints", "true"), ("optout.test_endpoints", "false")];
     let settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned()));
     let up = Up::start(&args, folder.path(), &settings, &|_| ()).await?;
     register(&up, folder.path(), paths, &sink).await?;

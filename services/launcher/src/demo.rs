@@ -106,10 +106,13 @@ impl<'a> Story<'a> {
         let nats =
             Contractor::open(&self.folder.join("core-data"), RecipientId::new(), Code::of("core-data-contractor"))?;
         let web = Contractor::open(&self.folder.join("analysis"), RecipientId::new(), Code::of("analysis-contractor"))?;
-        let one = story::join_over_nats(self.up, &self.commands, self.staff, &nats).await?;
+        let mut one = story::join_over_nats(self.up, &self.commands, self.staff, &nats).await?;
         step(&format!("{} pulls from its own NATS account, with its own credentials", nats.label));
-        let two = story::join_by_webhook(self.up, &self.commands, self.staff, &web).await?;
+        let mut two = story::join_by_webhook(self.up, &self.commands, self.staff, &web).await?;
         step(&format!("{} listens for webhooks", web.label));
+        for running in [&mut one, &mut two] {
+            running.keeps_books(&self.up.addresses.partner)?;
+        }
         Ok(vec![one, two])
     }
 

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use contracts::{
     Code, ContractItem, Date, Diligence, RecipientId, RecipientKind, Scope, Sealed, StaffId, Timestamp, Transport,
     Uuid,
+    books::{BooksReply, ReplayRecipient, ShowBooks},
     register::{
         Certification, Contract, RecipientReply, RemoveRecipient, ResumeRecipient, RotateKeys, ShowRecipient,
         SuspendRecipient,
@@ -80,6 +81,14 @@ pub enum Step {
         /// Which way.
         #[command(subcommand)]
         step: crate::carried::Step,
+    },
+    /// Offers it again everything after the last position at which its books and ours agreed.
+    Replay {
+        /// The recipient.
+        recipient: Uuid,
+        /// Who and why.
+        #[command(flatten)]
+        by: By,
     },
     /// Shows all recipients, or everything about one.
     Show {
@@ -264,6 +273,10 @@ impl Desk {
             RecipientReply::Unknown => bail!("there is no such recipient"),
             RecipientReply::Found(view) => println!("{}", serde_json::to_string_pretty(&view)?),
         }
+        // How its books stand beside ours, and how far its onboarding is.
+        if let BooksReply::Found(books) = self.ask(&ShowBooks { recipient }).await? {
+            println!("{}", serde_json::to_string_pretty(&books)?);
+        }
         Ok(())
     }
 }
@@ -318,6 +331,10 @@ pub(crate) async fn run(step: Step) -> anyhow::Result<()> {
             Desk::open(by.config.as_deref()).await?.order(&by, order).await
         }
         Step::File { step } => crate::carried::run(step).await,
+        Step::Replay { recipient, by } => {
+            let order = ReplayRecipient { recipient: RecipientId(recipient) };
+            Desk::open(by.config.as_deref()).await?.order(&by, order).await
+        }
         Step::Show { recipient, config } => Desk::open(config.as_deref()).await?.show(recipient.map(RecipientId)).await,
     }
 }

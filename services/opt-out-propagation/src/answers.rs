@@ -4,6 +4,8 @@ use crate::{files::Files, orders::Orders, recipients::Recipients};
 use chassis::{Bus, HandleError};
 use contracts::{
     carried::{ExportFile, ImportFile},
+    books::{ReplayRecipient, ShowBooks},
+    endpoint_test::TestEndpoint,
     register::{
         AttestReport, Certify, ChangeEndpoint, ChangeScope, CloseTask, ConfirmMatch, CorrectIdentifiers,
         EndCertification, FoundAt, HospitalReceived, ListTasks, RemoveRecipient, ResumeRecipient, ResumeUse,
@@ -36,6 +38,9 @@ pub(crate) fn recipients(bus: &Arc<Bus>, by: &Arc<Recipients>) {
     answer(bus, by, |r, c: StaffCommand<RemoveRecipient>| async move { r.remove(c).await });
     answer(bus, by, |r, q: ListRecipients| async move { r.list(q).await });
     answer(bus, by, |r, q: ShowRecipient| async move { r.show(q).await });
+    answer(bus, by, |r, q: ShowBooks| async move { r.books(q).await });
+    answer(bus, by, |r, c: StaffCommand<ReplayRecipient>| async move { r.replay(c).await });
+    answer(bus, by, |r, c: StaffCommand<TestEndpoint>| async move { r.test_endpoint(c).await });
     answer(bus, by, |r, q: ListTasks| async move { r.tasks(q).await });
 }
 

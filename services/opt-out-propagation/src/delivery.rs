@@ -38,6 +38,8 @@ pub enum Why {
     Timeout,
     /// A redirect: never followed.
     Redirect,
+    /// The token endpoint refused the client, or gave no bearer token.
+    NoToken,
     /// A status that is none of the others.
     Status,
     /// 404 or 410.
@@ -60,6 +62,7 @@ impl Outcome {
                 Why::Connection => "connection",
                 Why::Timeout => "timeout",
                 Why::Redirect => "redirect",
+                Why::NoToken => "no-token",
                 Why::Status => "status",
                 Why::Gone => "gone",
                 Why::ForbiddenAddress => "forbidden-address",

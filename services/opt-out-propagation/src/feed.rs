@@ -5,6 +5,7 @@
 //! Acknowledging moves that position and nothing else: an instruction ends with its signed report only. Once a day a
 //! recipient compares what stands, by digest; where the two differ the snapshot mends it.
 
+use crate::books::{Comparison, Theirs};
 use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -229,12 +230,15 @@ pub async fn books(pool: &PgPool, recipient: RecipientId, at: Cursor) -> Result<
 pub struct Acknowledged {
     /// Where the recipient stands now; an older acknowledgement does not move it back.
     pub cursor: String,
-    /// Whether the recipient's digest is that of the desk as of that position; absent when none was sent.
+    /// Whether the recipient's books are those of the desk as of that position; absent when no digest was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agrees: Option<bool>,
     /// The desk's own, when they differ.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub books: Option<Books>,
+    /// When they differ: path and query from which everything after the last agreed position comes again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay: Option<String>,
 }
 
 /// Writes down that everything up to a position is in, and what came of comparing.
@@ -245,7 +249,7 @@ pub async fn acknowledge(
     bus: &Bus,
     recipient: RecipientId,
     upto: Cursor,
-    digest: Option<Digest>,
+    theirs: Option<Theirs>,
 ) -> Result<Acknowledged, Problem> {
     let pool = bus.db().pool();
     let high = last(pool, recipient).await.map_err(|_| Problem::away())?;
@@ -254,42 +258,50 @@ pub async fn acknowledge(
         let cursor = Cursor { position: high, ..upto }.to_string();
         return Err(problem.detail("Acknowledge a position that you have.").with("last", cursor.as_str()));
     }
-    let books = match digest {
+    let comparison = match theirs {
         None => None,
-        Some(_) => Some(books(pool, recipient, upto).await.map_err(|_| Problem::away())?),
+        Some(theirs) => {
+            let ours = books(pool, recipient, upto).await.map_err(|_| Problem::away())?;
+            Some(Comparison { recipient, upto, agrees: theirs.agrees(&ours), theirs, ours, at: bus.clock().now() })
+        }
     };
-    let agrees = books.as_ref().zip(digest).map(|(ours, theirs)| ours.digest == theirs);
-    let at = bus.clock().now();
+    let (at, kept) = (bus.clock().now(), comparison.clone());
     let written = bus.db().write(move |tx| {
         Box::pin(async move {
             let position: i64 = sqlx::query_scalar(
-                "insert into pull (recipient, epoch, position, at, agrees, compared_at)
-                 values ($1, $2, $3, $4, $5, case when $5::bool is null then null else $4 end)
+                "insert into pull (recipient, epoch, position, at) values ($1, $2, $3, $4)
                  on conflict (recipient) do update set
                    position = case when pull.epoch = excluded.epoch then greatest(pull.position, excluded.position)
                                    else excluded.position end,
-                   epoch = excluded.epoch, at = excluded.at,
-                   agrees = coalesce(excluded.agrees, pull.agrees),
-                   compared_at = coalesce(excluded.compared_at, pull.compared_at)
+                   epoch = excluded.epoch, at = excluded.at
                  returning position",
             )
             .bind(recipient.0)
             .bind(upto.epoch)
             .bind(upto.position)
             .bind(at.to_sqlx())
-            .bind(agrees)
-            .fetch_one(tx)
+            .fetch_one(&mut *tx)
             .await?;
+            if let Some(comparison) = kept {
+                comparison.keep(tx).await?;
+            }
             Ok(position)
         })
     });
     let position = written.await.map_err(|_| Problem::away())?;
-    if agrees == Some(false) {
-        chassis::telemetry::count("madoguchi.books", "differ");
-        tracing::warn!(%recipient, "a recipient's books differ from the register");
+    let agrees = comparison.as_ref().map(|c| c.agrees);
+    let mut answer =
+        Acknowledged { cursor: Cursor { position, ..upto }.to_string(), agrees, books: None, replay: None };
+    if let Some(comparison) = comparison {
+        comparison.count();
+        if !comparison.agrees {
+            let agreed = crate::books::agreed(pool, recipient, upto.epoch).await.map_err(|_| Problem::away())?;
+            let after = Cursor { position: agreed, ..upto };
+            answer.replay = Some(format!("/partner/v1/instructions?after={after}"));
+            answer.books = Some(comparison.ours);
+        }
     }
-    let books = books.filter(|_| agrees == Some(false));
-    Ok(Acknowledged { cursor: Cursor { position, ..upto }.to_string(), agrees, books })
+    Ok(answer)
 }
 
 /// The bodies' very bytes inside a JSON array: the digest of an element is the digest of the instruction.

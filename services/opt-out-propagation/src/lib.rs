@@ -4,9 +4,12 @@
 //! [`react`] (what is heard), [`person`] (identifiers), [`rows`] (own rows), [`fanout`], [`engine`] with [`transport`]
 //! (deliveries), [`reports`] and [`partner`] (reports in), [`recipients`].
 
+pub mod address;
 mod answers;
+pub mod books;
 pub mod change;
 pub mod delivery;
+pub mod endpoint_test;
 pub mod engine;
 pub mod entry;
 pub mod fanout;
@@ -35,6 +38,7 @@ use anyhow::Context;
 use chassis::{Bus, Db, DbError, Home, Runtime, Started};
 use contracts::{Service, Uuid};
 use custody::Custody;
+use endpoint_test::EndpointTests;
 use fanout::FanOut;
 use files::Files;
 use orders::Orders;
@@ -46,7 +50,7 @@ use reports::Reports;
 use settings::Settings;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
-use transport::Transports;
+use transport::{Opens, Transports};
 
 /// The service's own migrations, from 0100 on.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
@@ -77,7 +81,7 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     let entries = Home::with_rows(&bus, Arc::new(rows::EntryRows));
     let instructions: Home<instruction::Instruction> = Home::with_rows(&bus, Arc::new(rows::InstructionRows));
     let (changes, refusals) = (Home::<change::Change>::new(&bus), Home::<refusal::Refusal>::new(&bus));
-    let (fan_out, deliveries) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (fan_out, deliveries, tests) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
 
     let orders = Desk {
         bus: &bus,
@@ -88,16 +92,22 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
         instructions: &instructions,
         fan_out: &fan_out,
         deliveries: &deliveries,
+        tests: &tests,
         keys: &webhook_keys,
     }
     .open();
-    deliver(&bus, &register, webhook_keys.clone(), &settings, deliveries);
+    let opens = deliver(&bus, &register, webhook_keys.clone(), &settings, deliveries.clone());
+    let tests = EndpointTests { bus: bus.clone(), opens, settings: settings.clone(), deliveries, wake: tests };
+    let tests = Arc::new(tests);
+    bus.spawn("tests of endpoints", tests.clone().run());
 
-    let reports = Arc::new(Reports::new(bus.clone(), instructions.clone(), refusals.clone()));
+    let reports = Reports::new(bus.clone(), instructions.clone(), refusals.clone()).with_tests(tests);
+    let reports = Arc::new(reports);
     let (objects, carried) = (rt.objects()?, reports.clone());
     let files = Files { bus: bus.clone(), custody, objects, keys: webhook_keys, reports: carried, orders };
     answers::files(&bus, &Arc::new(files));
     bus.spawn("reports", reports.clone().serve_nats());
+    bus.spawn("reconcile", books::watch(bus.clone(), settings.reconcile_days, settings.poll() * books::POLLS));
     let (listener, address) = chassis::http::listen(&settings.partner_listen, "optout.partner_listen").await?;
     chassis::http::serve(
         &bus.stopping(),
@@ -122,6 +132,7 @@ struct Desk<'a> {
     fan_out: &'a Arc<Notify>,
     deliveries: &'a Arc<Notify>,
     keys: &'a WebhookKeys,
+    tests: &'a Arc<Notify>,
 }
 
 impl Desk<'_> {
@@ -133,6 +144,8 @@ impl Desk<'_> {
             custody: self.custody.clone(),
             periods: self.settings.periods(),
             allow_private: self.settings.allow_private_endpoints,
+            test_endpoints: self.settings.test_endpoints,
+            tests: self.tests.clone(),
             deliveries: self.deliveries.clone(),
             fan_out: self.fan_out.clone(),
             keys: self.keys.clone(),
@@ -164,17 +177,25 @@ impl Desk<'_> {
 }
 
 /// Deliveries by NATS and webhook, and a look at the recipients' stream.
-fn deliver(bus: &Arc<Bus>, register: &Arc<Register>, keys: WebhookKeys, settings: &Settings, wake: Arc<Notify>) {
+fn deliver(
+    bus: &Arc<Bus>,
+    register: &Arc<Register>,
+    keys: WebhookKeys,
+    settings: &Settings,
+    wake: Arc<Notify>,
+) -> Arc<dyn Opens> {
     let opens = Transports { bus: bus.clone(), register: register.clone(), keys, settings: settings.clone() };
+    let opens: Arc<dyn Opens> = Arc::new(opens);
     let engine = engine::Engine {
         db: bus.db().clone(),
         settings: settings.clone(),
-        opens: Arc::new(opens),
+        opens: opens.clone(),
         wake: wake.clone(),
         stop: bus.stopping(),
     };
     bus.spawn("deliveries", engine.run());
     bus.spawn("recipients' stream", transport::nats::watch(bus.clone(), STREAM_EVERY, wake));
+    opens
 }
 
 /// Which of these entries have a personal part: their keys are in use.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `POST /partner/v1/reports` | 200 with `ReportAnswer`, or a problem document with `result` and `reason` |
 //! | `GET /partner/v1/instructions?after=<epoch>.<position>&wait=<seconds>` | at most 500 bodies, `madoguchi-cursor` |
-//! | `POST /partner/v1/acknowledgements?cursor=<cursor>&digest=<digest>` | where you stand, and whether the books agree |
+//! | `POST /partner/v1/acknowledgements?cursor=<cursor>&digest=<digest>&entries=<count>` | where you stand, and whether the books agree |
 //! | `GET /partner/v1/snapshot` | the newest body of every entry, page by page, and the cursor to go on from |
 //! | `GET /partner/v1/digest?at=<cursor>` | count and digest of what stands |
 //! | `GET /partner/v1/checkpoint` | how our log stands, signed: public, for anybody who wants to keep it |
@@ -14,6 +14,7 @@
 //! body. A cursor of another epoch answers 409: the desk was restored, positions of two lives do not mix.
 
 use crate::{
+    books::Theirs,
     feed::{self, Acknowledged, Books, Cursor, WAIT_MAX},
     recipients::{self, By},
     reports::{Brought, Reports},
@@ -132,6 +133,7 @@ struct At {
 struct Upto {
     cursor: String,
     digest: Option<Digest>,
+    entries: Option<u64>,
 }
 
 /// A query, or the problem that it cannot be read.
@@ -233,5 +235,6 @@ async fn acknowledgement(
     let recipient = authenticated(&at, &method, &uri, &headers).await?;
     let Query(query) = query.map_err(|_| feed::bad())?;
     let upto = Cursor::read(&query.cursor, at.bus.epoch())?;
-    feed::acknowledge(&at.bus, recipient, upto, query.digest).await.map(axum::Json)
+    let theirs = query.digest.map(|digest| Theirs { digest, entries: query.entries });
+    feed::acknowledge(&at.bus, recipient, upto, theirs).await.map(axum::Json)
 }

@@ -1,10 +1,11 @@
 //! 通知先: registering one, and finding one by what it shows. What happens to it later is in `recipients/life.rs`, what is shown
 //! of it in `recipients/show.rs`.
 
+mod books;
 mod life;
 mod show;
 
-use crate::{fanout::in_force, guard, person::Register, propagation, transport::webhook::WebhookKeys};
+use crate::{address, fanout::in_force, person::Register, propagation, transport::webhook::WebhookKeys};
 use chassis::{Bus, DbError, HandleError, StaffReason};
 use contracts::{
     Code, RecipientId, RecipientKind, Timestamp, Transport, Uuid,
@@ -35,6 +36,10 @@ pub struct Recipients {
     pub periods: propagation::Periods,
     /// Private addresses are allowed.
     pub allow_private: bool,
+    /// Webhook endpoints are tested before they are used.
+    pub test_endpoints: bool,
+    /// Wakes the tests of endpoints.
+    pub tests: Arc<Notify>,
     /// Wakes the deliveries.
     pub deliveries: Arc<Notify>,
     /// Wakes the fan-out.
@@ -58,6 +63,8 @@ struct Reached {
     account: Option<String>,
     user: Option<String>,
     url: Option<Vec<u8>>,
+    /// It may be used at once.
+    tested: bool,
 }
 
 /// An order that was looked at.
@@ -128,6 +135,7 @@ impl Recipients {
             Ok(None) => {
                 self.deliveries.notify_one();
                 self.fan_out.notify_one();
+                self.tests.notify_one();
                 // A hint to the steward that there may be an account to make; it looks every ten seconds anyway.
                 let hello = format!("bus.hello.{}", self.bus.service().token());
                 let _ = self.bus.nats().publish(hello, Vec::new().into()).await;
@@ -183,7 +191,8 @@ impl Recipients {
         let key = |k: &Option<NatsKey>, first: char| {
             k.as_ref().map(|k| k.as_str().to_owned()).filter(|k| k.starts_with(first))
         };
-        let mut reached = Reached { transport, account: None, user: None, url: None };
+        let tested = transport != Transport::Webhook || !self.test_endpoints;
+        let mut reached = Reached { transport, account: None, user: None, url: None, tested };
         match transport {
             Transport::Nats => {
                 reached.account = Some(key(nats_account, 'A').ok_or(Code::of("nats-account-missing"))?);
@@ -193,8 +202,7 @@ impl Recipients {
                 let sealed = url.as_ref().ok_or(Code::of("url-missing"))?;
                 let opened = self.register.open(recipient.0.as_bytes(), &sealed.0).and_then(|p| p.text().ok());
                 let opened = opened.ok_or(Code::of("url-unreadable"))?;
-                guard::url(opened.disclose(Purpose::InstructRecipient), self.allow_private)
-                    .map_err(|_| Code::of("url-not-allowed"))?;
+                address::read(opened.disclose(Purpose::InstructRecipient), self.allow_private)?;
                 reached.url = Some(sealed.0.clone());
             }
             Transport::Pull | Transport::SealedFile => {}

@@ -23,6 +23,8 @@ pub struct Settings {
     pub remind_seconds: u32,
     /// Whether webhooks may go to private addresses and by plain http (demo, tests).
     pub allow_private_endpoints: bool,
+    /// 試験通知: a webhook endpoint is used only after it answered a test event with a signed report.
+    pub test_endpoints: bool,
     /// The longest that one webhook may take, connection and answer together, in milliseconds.
     pub send_ms: u64,
     /// First pause of a failed delivery, in milliseconds; doubles.
@@ -31,6 +33,8 @@ pub struct Settings {
     pub retry_cap_ms: u64,
     /// How long an endpoint is leased, in milliseconds; a delivering process that died is replaced after it.
     pub lease_ms: u64,
+    /// 日次照合: days after which a recipient that did not compare its books is a task.
+    pub reconcile_days: u32,
     /// Versions of the gate's key rules, a JSON file; empty: the built-in ones.
     pub gate_rules_file: String,
     /// Hours until a snapshot of the gate expires.
@@ -86,6 +90,7 @@ impl Settings {
         anyhow::ensure!(self.lease_ms >= 400, "`optout.lease_ms`: at least 400");
         anyhow::ensure!(self.retry_base_ms >= 10, "`optout.retry_base_ms`: at least 10");
         anyhow::ensure!(self.poll_ms >= 10, "`optout.poll_ms`: at least 10");
+        anyhow::ensure!((1..=365).contains(&self.reconcile_days), "`optout.reconcile_days`: 1 to 365");
         anyhow::ensure!((1..=168).contains(&self.gate_snapshot_hours), "`optout.gate_snapshot_hours`: 1 to 168");
         anyhow::ensure!(self.gate_file_bytes >= 1024, "`optout.gate_file_bytes`: at least 1024");
         Ok(())

@@ -8,8 +8,10 @@
 
 pub mod asyncapi;
 pub mod carried;
+pub mod books;
 pub mod code;
 pub mod desk;
+pub mod endpoint_test;
 pub mod envelope;
 pub mod flow;
 pub mod gate;

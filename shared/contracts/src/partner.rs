@@ -1,6 +1,7 @@
 //! What a recipient (通知先) builds against: OpenAPI 3.1 of the partner API, AsyncAPI 3.0 of its NATS account, JSON Schemas;
 //! made from the types, written down by `cargo xtask contracts`, served by the partner API, compared by a test.
 
+use crate::endpoint_test::TestEvent;
 use crate::recipient::{INSTRUCTION_TYPE, Instruction, REPORT_CONTENT_TYPE, ReportAnswer, ReportClaims, SignedReport};
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -28,6 +29,7 @@ fn generator(settings: SchemaSettings) -> SchemaGenerator {
 /// Every type of the family, and the rest of what the documents speak of.
 fn components(schemas: &mut SchemaGenerator) -> Map<String, Value> {
     schemas.subschema_for::<Instruction>();
+    schemas.subschema_for::<TestEvent>();
     schemas.subschema_for::<SignedReport>();
     schemas.subschema_for::<ReportClaims>();
     schemas.subschema_for::<ReportAnswer>();
@@ -49,7 +51,7 @@ fn components(schemas: &mut SchemaGenerator) -> Map<String, Value> {
             json!({
                 "type": "object",
                 "required": ["cursor"],
-                "properties": { "cursor": cursor, "agrees": { "type": "boolean" }, "books": { "$ref": "#/components/schemas/Books" } },
+                "properties": { "cursor": cursor, "agrees": { "type": "boolean" }, "books": { "$ref": "#/components/schemas/Books" }, "replay": { "type": "string", "description": "When the books differ: path and query from which everything after the last agreed position comes again. If it does not help, fetch the snapshot." } },
             }),
         ),
         (
@@ -141,6 +143,7 @@ fn paths() -> Value {
             "parameters": [
                 query("cursor", "As `madoguchi-cursor` said.", cursor(), true),
                 query("digest", "Of what stands by your books; once a day.", json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" }), false),
+                query("entries", "With the digest: how many entries stand by your books.", json!({ "type": "integer", "minimum": 0 }), false),
             ],
             "responses": signed(json_of("Acknowledged", "Where you stand; whether the books agree."), "Of another life, or never issued."),
         } },
@@ -192,6 +195,17 @@ pub fn openapi() -> Value {
                 "401": { "description": "Not believed." },
                 "422": { "description": "Not for you, or not to be opened." },
                 "503": { "description": "Send it again." },
+            },
+        } }, "test": { "post": {
+            "operationId": "test",
+            "summary": "試験通知: tries the endpoint before it is used. Verify it as an instruction, open it, and answer with a signed report of stage `received`; until then no instruction comes.",
+            "security": [],
+            "parameters": webhook_headers,
+            "requestBody": { "required": true, "content": { crate::envelope::CONTENT_TYPE: { "schema": { "$ref": "#/components/schemas/TestEvent" } } } },
+            "responses": {
+                "204": { "description": "Verified and opened; the report follows." },
+                "401": { "description": "Not believed." },
+                "422": { "description": "Not for you, or not to be opened." },
             },
         } } },
         "components": {
@@ -248,6 +262,7 @@ pub fn schema(name: &str) -> Option<Value> {
     let settings = SchemaSettings::draft2020_12;
     Some(match name {
         "Instruction" => json!(settings().into_generator().into_root_schema_for::<Instruction>()),
+        "TestEvent" => json!(settings().into_generator().into_root_schema_for::<TestEvent>()),
         "ReportClaims" => json!(settings().into_generator().into_root_schema_for::<ReportClaims>()),
         "SignedReport" => json!(settings().into_generator().into_root_schema_for::<SignedReport>()),
         "ReportAnswer" => json!(settings().into_generator().into_root_schema_for::<ReportAnswer>()),
@@ -262,7 +277,8 @@ pub fn schema(name: &str) -> Option<Value> {
 }
 
 /// The names that [`schema`] knows.
-pub const SCHEMAS: [&str; 5] = ["Instruction", "Identifiers", "ReportClaims", "SignedReport", "ReportAnswer"];
+pub const SCHEMAS: [&str; 6] =
+    ["Instruction", "TestEvent", "Identifiers", "ReportClaims", "SignedReport", "ReportAnswer"];
 
 /// Both documents as they stand in the repository: file name beside this crate's `asyncapi.json`, and text.
 pub fn files() -> [(&'static str, String); 2] {

@@ -5,6 +5,8 @@ use crate::{
     CaseId, Code, DecisionOutcome, Digest, DisclosePurpose, MessageId, ObjectId, PersonField, RecipientId,
     RecipientKind, Sealed, Service, StaffId, Transport,
     carried::{ExportFile, ExportReply, ImportFile, ImportReply},
+    books::{BooksReply, ReplayRecipient, ShowBooks},
+    endpoint_test::TestEndpoint,
     envelope::TraceParent,
     gate::{
         CheckGate, DecideReview, GateAnswers, GateIncidentList, KeepFiling, ListGateIncidents, ListReviews, ReviewList,
@@ -85,6 +87,9 @@ requests! {
     StaffCommand<SuspendRecipient> => StaffReply, OptOut "suspend-recipient" by [Console];
     StaffCommand<ResumeRecipient> => StaffReply, OptOut "resume-recipient" by [Console];
     StaffCommand<RemoveRecipient> => StaffReply, OptOut "remove-recipient" by [Console];
+    ShowBooks => BooksReply, OptOut "books" by [Console];
+    StaffCommand<ReplayRecipient> => StaffReply, OptOut "replay-recipient" by [Console];
+    StaffCommand<TestEndpoint> => StaffReply, OptOut "test-endpoint" by [Console];
     ListTasks => TaskList, OptOut "tasks" by [Console];
     StaffCommand<CloseTask> => StaffReply, OptOut "close-task" by [Console];
     StaffCommand<AttestReport> => StaffReply, OptOut "attest-report" by [Console];

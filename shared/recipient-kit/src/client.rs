@@ -4,6 +4,7 @@
 //! for every new connection: the resolver hands out all of a name's addresses or, if one of them may not be reached, none,
 //! so that nobody can mix. TLS is ring with the roots compiled in, handed to this client: nothing process-wide.
 
+use crate::client_tls::Tls;
 use axum::{
     body::Bytes,
     http::{HeaderMap, Method, Request, Response, StatusCode, Uri},
@@ -25,7 +26,6 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -109,13 +109,15 @@ impl Client {
     /// # Errors
     /// TLS cannot be set up.
     pub fn new(limit: Duration, may_reach: MayReach) -> io::Result<Self> {
-        let mut roots = rustls::RootCertStore::empty();
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(io::Error::other)?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        Self::with_tls(limit, may_reach, &Tls::default())
+    }
+
+    /// The same with a client certificate or a pinned authority.
+    ///
+    /// # Errors
+    /// TLS cannot be set up.
+    pub fn with_tls(limit: Duration, may_reach: MayReach, tls: &Tls) -> io::Result<Self> {
+        let tls = tls.config()?;
         let mut http = HttpConnector::new_with_resolver(Guarded(may_reach));
         http.enforce_http(false);
         http.set_nodelay(true);

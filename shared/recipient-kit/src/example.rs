@@ -13,6 +13,7 @@ use crate::{
     keys::RecipientKeys,
     report,
     send::SendsReports,
+    test_event,
 };
 use contracts::{
     Code, Date, InstructionId, Measure, RecipientId, ReportOutcome, Sealed,
@@ -21,7 +22,7 @@ use contracts::{
 use jiff::Timestamp;
 use privacy_seal::{Personal, Purpose};
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     io,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -69,6 +70,8 @@ struct Inner {
     journal: Journal,
     /// Reports to send, in order per instruction.
     open: BTreeMap<InstructionId, VecDeque<SignedReport>>,
+    /// Which of them answer a test event; not in the journal.
+    tests: BTreeSet<InstructionId>,
     /// Who is stopped, by kana and date of birth: what this recipient asks before it uses a row.
     stopped: HashMap<(String, Date), Measure>,
 }
@@ -99,7 +102,13 @@ impl ExampleContractor {
             Some(path) => Journal::open(path)?,
             None => (Journal::none(), Vec::new()),
         };
-        let inner = Inner { ledger: Ledger::new(me), journal, open: BTreeMap::new(), stopped: HashMap::new() };
+        let inner = Inner {
+            ledger: Ledger::new(me),
+            journal,
+            open: BTreeMap::new(),
+            tests: BTreeSet::new(),
+            stopped: HashMap::new(),
+        };
         let this = Self {
             me,
             keys,
@@ -155,7 +164,10 @@ impl ExampleContractor {
     }
 
     fn try_take(&self, bytes: &[u8], now: Timestamp) -> Result<Taken, TakeError> {
-        let instruction = apply::parse(bytes)?;
+        let instruction = match apply::parse(bytes) {
+            Ok(instruction) => instruction,
+            Err(refused) => return self.tested(bytes, now).unwrap_or(Err(refused.into())),
+        };
         let mut inner = self.lock();
         let taken = inner.ledger.look(&instruction)?;
         if taken == Taken::Repeat {
@@ -174,6 +186,37 @@ impl ExampleContractor {
         self.counts.send_modify(|c| c.open += 2);
         self.work.notify_one();
         Ok(taken)
+    }
+
+    /// 試験通知: nothing is applied and nothing counted; the report shows that this recipient verified and opened it. `None`: it
+    /// is no test event.
+    fn tested(&self, bytes: &[u8], now: Timestamp) -> Option<Result<Taken, TakeError>> {
+        let test = test_event::parse(bytes)?;
+        let opens = || {
+            test_event::look(self.me, &test)?;
+            if test.data.sealed_to != self.keys.sealing_id() {
+                return Err(TakeError::CannotOpen);
+            }
+            identifiers::open(&self.keys, test.id, &test.data.person).map_err(|_| TakeError::CannotOpen)
+        };
+        if let Err(error) = opens() {
+            return Some(Err(error));
+        }
+        let report = Report {
+            instruction: test.id,
+            recipient: self.me,
+            digest: digest_of(bytes),
+            stage: ReportStage::Received,
+            time: now,
+            book_entry: None,
+            erasures: vec![],
+        };
+        let mut inner = self.lock();
+        if inner.tests.insert(test.id) {
+            inner.open.insert(test.id, [report::sign(&report, &self.keys.signing)].into());
+            self.work.notify_one();
+        }
+        Some(Ok(Taken::Stale))
     }
 
     /// [`Self::take`] on a thread that may block.
@@ -249,6 +292,9 @@ impl ExampleContractor {
 
     fn answered(&self, instruction: InstructionId, answer: &ReportAnswer) {
         let mut inner = self.lock();
+        if inner.tests.remove(&instruction) {
+            return pop(&mut inner, instruction);
+        }
         // A disk that refuses costs one repeated report after a restart, which gets the same answer.
         if let Err(error) = inner.journal.append(&[Line::Answered { instruction }]) {
             tracing::warn!(%error, "the journal cannot be written");

@@ -1,6 +1,7 @@
 //! A recipient by HTTP: the endpoint that receives webhooks, the sender of reports, the reader of the pull feed.
 
 use crate::{
+    apply::Ledger,
     client::{Client, NoAnswer, anywhere},
     example::{ExampleContractor, TakeError},
     keys::RecipientKeys,
@@ -164,10 +165,34 @@ impl HttpDesk {
         digest: Option<Digest>,
     ) -> Result<Option<bool>, PullError> {
         let digest = digest.map(|d| format!("&digest={d}")).unwrap_or_default();
-        let path = format!("/partner/v1/acknowledgements?cursor={cursor}{digest}");
-        let (_, body) = self.ask(keys, me, Method::POST, &path).await?;
-        let answer: serde_json::Value = serde_json::from_slice(&body).map_err(|_| PullError::Malformed)?;
+        let answer = self.acknowledged(keys, me, &format!("{cursor}{digest}")).await?;
         Ok(answer["agrees"].as_bool())
+    }
+
+    /// 日次照合: count and digest of what stands by a ledger, as of its own cursor.
+    ///
+    /// # Errors
+    /// The desk is away or refuses; [`PullError::Malformed`] when the ledger has no cursor (fetch the snapshot first).
+    pub async fn compare(&self, keys: &RecipientKeys, me: RecipientId, ledger: &Ledger) -> Result<Compared, PullError> {
+        let cursor = ledger.cursor().ok_or(PullError::Malformed)?;
+        let query = format!("{cursor}&digest={}&entries={}", ledger.digest(), ledger.entries());
+        let answer = self.acknowledged(keys, me, &query).await?;
+        match (answer["agrees"].as_bool(), answer["replay"].as_str()) {
+            (Some(true), _) => Ok(Compared::Agree),
+            (Some(false), Some(replay)) => Ok(Compared::Differ { replay: replay.to_owned() }),
+            _ => Err(PullError::Malformed),
+        }
+    }
+
+    async fn acknowledged(
+        &self,
+        keys: &RecipientKeys,
+        me: RecipientId,
+        query: &str,
+    ) -> Result<serde_json::Value, PullError> {
+        let path = format!("/partner/v1/acknowledgements?cursor={query}");
+        let (_, body) = self.ask(keys, me, Method::POST, &path).await?;
+        serde_json::from_slice(&body).map_err(|_| PullError::Malformed)
     }
 
     async fn ask(
@@ -208,6 +233,18 @@ impl HttpDesk {
         let bodies = bodies.into_iter().map(|b| b.get().as_bytes().to_vec()).collect();
         Ok((bodies, header(pull::CURSOR).ok_or(PullError::Malformed)?, header(pull::NEXT)))
     }
+}
+
+/// What came of comparing the books.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Compared {
+    /// They are the same.
+    Agree,
+    /// They differ.
+    Differ {
+        /// Path and query from which everything after the last agreed position comes again.
+        replay: String,
+    },
 }
 
 /// Why there is no page.

@@ -11,7 +11,9 @@
 //! [`example`] does all of it with a file for a journal; the demo, the tests and the benchmark use it as their contractors.
 
 pub mod apply;
+pub mod books;
 pub mod client;
+pub mod client_tls;
 pub mod conformance;
 pub mod example;
 pub mod http;
@@ -24,6 +26,7 @@ pub mod report;
 pub mod run;
 pub mod sealed_file;
 pub mod send;
+pub mod test_event;
 pub mod webhook;
 
 #[cfg(test)]

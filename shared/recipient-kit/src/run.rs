@@ -1,6 +1,7 @@
 //! The example contractor running: one over NATS with its own credentials, one behind a webhook. Ends when dropped.
 
 use crate::{
+    books,
     example::ExampleContractor,
     http::{self, HttpDesk},
     nats::{self, NatsReports},
@@ -17,6 +18,18 @@ pub struct Running {
     pub address: Option<SocketAddr>,
     /// Aborted when dropped.
     _tasks: JoinSet<()>,
+}
+
+impl Running {
+    /// 日次照合: compares its books with the desk's once it has something, and then every day. `desk` is the partner API.
+    ///
+    /// # Errors
+    /// No HTTP client can be made.
+    pub fn keeps_books(&mut self, desk: &str) -> io::Result<()> {
+        let desk = Arc::new(HttpDesk::new(desk)?);
+        self._tasks.spawn(books::keep(self.contractor.clone(), desk, books::DAILY));
+        Ok(())
+    }
 }
 
 /// Pulls its durable and reports over NATS.

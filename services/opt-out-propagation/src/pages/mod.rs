@@ -45,14 +45,17 @@ static PAGES: [Page; 4] = [
 ];
 
 /// The examples, as they stand in the repository and run in its tests.
-static EXAMPLES: [(&str, &str); 8] = [
+static EXAMPLES: [(&str, &str); 11] = [
     ("python/recipient.py", include_str!("../../../../examples/python/recipient.py")),
     ("python/webhook.py", include_str!("../../../../examples/python/webhook.py")),
     ("python/nats_pull.py", include_str!("../../../../examples/python/nats_pull.py")),
+    ("python/http_pull.py", include_str!("../../../../examples/python/http_pull.py")),
+    ("python/desk.py", include_str!("../../../../examples/python/desk.py")),
     ("python/requirements.txt", include_str!("../../../../examples/python/requirements.txt")),
     ("node/recipient.mjs", include_str!("../../../../examples/node/recipient.mjs")),
     ("node/webhook.mjs", include_str!("../../../../examples/node/webhook.mjs")),
     ("node/nats_pull.mjs", include_str!("../../../../examples/node/nats_pull.mjs")),
+    ("node/desk.mjs", include_str!("../../../../examples/node/desk.mjs")),
     ("node/package.json", include_str!("../../../../examples/node/package.json")),
 ];
 

@@ -231,7 +231,7 @@ impl Recipients {
                     return Ok(Some(refused));
                 }
                 sqlx::query(
-                    "update endpoint set enabled = true where transport in ('nats', 'webhook')
+                    "update endpoint set enabled = true where transport in ('nats', 'webhook') and tested
                         and id = (select id from endpoint where recipient = $1 order by version desc limit 1)",
                 )
                 .bind(recipient.0)
@@ -308,15 +308,16 @@ async fn halt(tx: &mut PgConnection, recipient: RecipientId) -> Result<(), DbErr
 pub(super) async fn endpoint(tx: &mut PgConnection, recipient: RecipientId, to: &Reached) -> Result<Uuid, DbError> {
     let id = Uuid::now_v7();
     sqlx::query(
-        "insert into endpoint (id, recipient, version, transport, url, enabled)
-         select $1, $2, coalesce(max(version), 0) + 1, $3, $4, $5 from endpoint where recipient = $2",
+        "insert into endpoint (id, recipient, version, transport, url, enabled, tested)
+         select $1, $2, coalesce(max(version), 0) + 1, $3, $4, $5, $6 from endpoint where recipient = $2",
     )
     .bind(id)
     .bind(recipient.0)
     .bind(to.transport.as_str())
     .bind(to.url.as_deref())
-    // What is fetched or carried is not sent.
-    .bind(to.transport.is_pushed())
+    // What is fetched or carried is not sent; a webhook has to answer its test first.
+    .bind(to.transport.is_pushed() && to.tested)
+    .bind(to.tested)
     .execute(tx)
     .await?;
     Ok(id)

@@ -52,7 +52,7 @@ impl Recipients {
     }
 
     /// What each lacks before it may be told of anybody.
-    async fn missing(&self, now: Timestamp) -> Result<HashMap<Uuid, Vec<Code>>, DbError> {
+    pub(super) async fn missing(&self, now: Timestamp) -> Result<HashMap<Uuid, Vec<Code>>, DbError> {
         let mut db = self.bus.db().pool().acquire().await?;
         let all = in_force(&mut db).await?;
         let today = propagation::day_of(now);
@@ -141,7 +141,7 @@ impl Recipients {
             jiff_sqlx::Timestamp,
         );
         let rows: Vec<Row> = sqlx::query_as(
-            "select t.id, t.kind, t.recipient, r.label, t.instruction, t.entry, t.outcome, t.ground, t.since, t.due
+            "select t.id, coalesce(t.about, t.kind), t.recipient, r.label, t.instruction, t.entry, t.outcome, t.ground, t.since, t.due
                from task t join recipient r on r.id = t.recipient where t.closed_at is null order by t.since, t.id limit 200",
         )
         .fetch_all(self.bus.db().pool())

@@ -1,6 +1,7 @@
 //! How one body gets to one recipient: the only thing in which transports differ.
 
 pub mod nats;
+pub mod oauth;
 pub mod webhook;
 
 use crate::{delivery::Outcome, person::Register, settings::Settings};

@@ -4,17 +4,22 @@
 //! [`guard`]). One client per endpoint keeps its connections; one total time covers name, connection, TLS, request and
 //! headers.
 
-use super::{Parcel, Sent, Transport};
+use super::{
+    Parcel, Sent, Transport,
+    oauth::{NoToken, Tokens},
+};
 use crate::{
+    address,
     delivery::{Outcome, Why, of_status, retry_after},
     guard,
 };
 use async_trait::async_trait;
-use axum::http::{HeaderMap, HeaderValue, Method, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use chassis::Clock;
 use contracts::RecipientId;
 use ed25519_dalek::SigningKey;
 use hmac::{Hmac, Mac};
+use hyper::body::Incoming;
 use privacy_seal::{
     KeyFileError, Personal, Purpose,
     keyfile::{self, Secret as Root},
@@ -94,6 +99,23 @@ pub struct Webhook {
     uri: Uri,
     signer: Signer,
     clock: Clock,
+    tokens: Option<Tokens>,
+    limit: Duration,
+}
+
+fn no_answer(why: NoAnswer) -> Sent {
+    match why {
+        NoAnswer::Timeout => Outcome::Failed(Why::Timeout).into(),
+        NoAnswer::Forbidden => Outcome::Parked(Why::ForbiddenAddress).into(),
+        NoAnswer::Connection | NoAnswer::TooLarge => Outcome::Failed(Why::Connection).into(),
+    }
+}
+
+fn no_token(why: NoToken) -> Sent {
+    match why {
+        NoToken::Away(why) => no_answer(why),
+        NoToken::Refused => Outcome::Failed(Why::NoToken).into(),
+    }
 }
 
 impl Webhook {
@@ -109,15 +131,40 @@ impl Webhook {
         allow_private: bool,
     ) -> Result<Self, &'static str> {
         let text = url.disclose(Purpose::InstructRecipient);
-        let url = guard::url(text, allow_private).map_err(|_| "the URL is not allowed")?;
-        let uri = url.as_str().parse().map_err(|_| "the URL is not allowed")?;
+        let address = address::read(text, allow_private).map_err(|_| "the address is not allowed")?;
+        let uri = address.url.as_str().parse().map_err(|_| "the URL is not allowed")?;
         let may_reach: MayReach = if allow_private {
             |address| guard::may_reach(address, true)
         } else {
             |address| guard::may_reach(address, false)
         };
-        let client = Client::new(limit, may_reach).map_err(|_| "no HTTP client can be made")?;
-        Ok(Self { client, uri, signer, clock })
+        let client = Client::with_tls(limit, may_reach, &address.tls).map_err(|_| "no HTTP client can be made")?;
+        let tokens = match &address.oauth {
+            None => None,
+            // The client certificate and the pin are the webhook's: the token endpoint is another server.
+            Some(credentials) => {
+                let client = Client::new(limit, may_reach).map_err(|_| "no HTTP client can be made")?;
+                Some(Tokens::new(client, credentials)?)
+            }
+        };
+        Ok(Self { client, uri, signer, clock, tokens, limit })
+    }
+
+    /// One POST; a token that is refused is asked for anew, once. All of it within the total time.
+    async fn post(&self, mut headers: HeaderMap, parcel: &Parcel) -> Result<Response<Incoming>, Sent> {
+        let Some(tokens) = &self.tokens else {
+            return self.client.send(Method::POST, &self.uri, headers, parcel.body.clone()).await.map_err(no_answer);
+        };
+        let token = tokens.header(None).await.map_err(no_token)?;
+        headers.insert("authorization", token.clone());
+        let first = self.client.send(Method::POST, &self.uri, headers.clone(), parcel.body.clone()).await;
+        match first {
+            Ok(response) if response.status() == StatusCode::UNAUTHORIZED => {
+                headers.insert("authorization", tokens.header(Some(&token)).await.map_err(no_token)?);
+                self.client.send(Method::POST, &self.uri, headers, parcel.body.clone()).await.map_err(no_answer)
+            }
+            other => other.map_err(no_answer),
+        }
     }
 
     fn headers(&self, parcel: &Parcel) -> Option<HeaderMap> {
@@ -138,11 +185,10 @@ impl Transport for Webhook {
     async fn send(&self, parcel: &Parcel) -> Sent {
         // UUID, digits and base64 are always header values.
         let Some(headers) = self.headers(parcel) else { return Outcome::Failed(Why::Connection).into() };
-        let response = match self.client.send(Method::POST, &self.uri, headers, parcel.body.clone()).await {
-            Ok(response) => response,
-            Err(NoAnswer::Timeout) => return Outcome::Failed(Why::Timeout).into(),
-            Err(NoAnswer::Forbidden) => return Outcome::Parked(Why::ForbiddenAddress).into(),
-            Err(NoAnswer::Connection | NoAnswer::TooLarge) => return Outcome::Failed(Why::Connection).into(),
+        let response = match tokio::time::timeout(self.limit, self.post(headers, parcel)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(sent)) => return sent,
+            Err(_) => return Outcome::Failed(Why::Timeout).into(),
         };
         let status = response.status().as_u16();
         let after = retry_after(response.headers().get("retry-after").and_then(|v| v.to_str().ok()));

@@ -44,12 +44,22 @@ const QUICK: &[(&str, &str)] = &[
     ("optout.lease_ms", "2000"),
     ("optout.poll_ms", "20"),
     ("optout.remind_seconds", "1"),
+    // Most endpoints here are sockets that report nothing.
+    ("optout.test_endpoints", "false"),
 ];
 
 impl Desk {
     /// With the service running.
     pub async fn serving() -> Self {
+        Self::serving_with(&[]).await
+    }
+
+    /// The same with other settings.
+    pub async fn serving_with(more: &[(&str, &str)]) -> Self {
         let mut desk = Self::quiet().await;
+        if !more.is_empty() {
+            desk.rt = desk.house.runtime(&[QUICK, more].concat());
+        }
         let started = opt_out_propagation::start(desk.rt.clone()).await.unwrap();
         desk.partner = started.listens.iter().find(|(word, _)| *word == "partner").map(|(_, at)| *at);
         desk

@@ -11,4 +11,6 @@ mod heard;
 mod life;
 mod nats;
 mod partner;
+mod reconcile;
 mod sick;
+mod webhook_options;

@@ -1,0 +1,51 @@
+//! 試験通知: the test event, read and checked as an instruction is; it is answered with a report of stage `received`.
+
+use crate::{Identifiers, Refused, Sex, identifiers, keys::KeysError, report};
+use contracts::{
+    InstructionId, RecipientId,
+    endpoint_test::{TestData, TestEvent},
+    recipient::BODY_MAX,
+};
+use jiff::Timestamp;
+use privacy_seal::{Personal, PublicKey};
+
+/// Reads a test event's bytes; `None`: it is none.
+pub fn parse(bytes: &[u8]) -> Option<TestEvent> {
+    if bytes.len() > BODY_MAX { None } else { serde_json::from_slice(bytes).ok() }
+}
+
+/// Whether it is for this recipient.
+///
+/// # Errors
+/// [`Refused::NotForMe`], [`Refused::Contradiction`].
+pub fn look(me: RecipientId, test: &TestEvent) -> Result<(), Refused> {
+    if test.subject != test.data.audience {
+        return Err(Refused::Contradiction);
+    }
+    if test.data.audience == me { Ok(()) } else { Err(Refused::NotForMe) }
+}
+
+/// Makes one, about an invented person (見本 means sample).
+///
+/// # Errors
+/// The key is none that can be sealed to.
+pub fn make(id: InstructionId, recipient: RecipientId, key: &PublicKey, at: Timestamp) -> Result<TestEvent, KeysError> {
+    let person = Personal::new(Identifiers {
+        kana: "ミホン ハナコ".to_owned(),
+        birth_date: jiff::civil::date(1980, 2, 29),
+        name: Some("見本 花子".to_owned()),
+        sex: Some(Sex::Female),
+        hospitals: vec![],
+    });
+    let sealed = identifiers::seal(key, id, &person).map_err(std::io::Error::other)?;
+    Ok(TestEvent {
+        specversion: Default::default(),
+        id,
+        source: Default::default(),
+        message_type: Default::default(),
+        subject: recipient,
+        time: at,
+        datacontenttype: Default::default(),
+        data: TestData { audience: recipient, person: sealed, sealed_to: report::key_id(key.as_bytes()) },
+    })
+}
