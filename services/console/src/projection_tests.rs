@@ -100,6 +100,7 @@ fn story() -> Vec<(i64, Message)> {
                 recipient,
                 outcome: ReportOutcome::PartlyApplied,
                 round: None,
+                ground: None,
                 at: at(4),
             }
             .into(),
@@ -113,6 +114,7 @@ fn story() -> Vec<(i64, Message)> {
                 recipient,
                 outcome: ReportOutcome::Applied,
                 round: Some(1),
+                ground: None,
                 at: at(5),
             }
             .into(),

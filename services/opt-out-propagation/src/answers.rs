@@ -9,6 +9,7 @@ use contracts::{
         SetContract, ShowEntry, ShowRecipient, SuspendRecipient, WithdrawStop,
     },
     request::{ListRecipients, RegisterRecipient, Request, StaffCommand},
+    standing::PreviewStop,
 };
 use std::{future::Future, sync::Arc};
 
@@ -49,4 +50,5 @@ pub(crate) fn orders(bus: &Arc<Bus>, by: &Arc<Orders>) {
     answer(bus, by, |o, c: StaffCommand<HospitalReceived>| async move { o.hospital_received(c).await });
     answer(bus, by, |o, c: StaffCommand<FoundAt>| async move { o.found_at(c).await });
     answer(bus, by, |o, q: ShowEntry| async move { o.show(q).await });
+    answer(bus, by, |o, q: PreviewStop| async move { o.preview(q).await });
 }

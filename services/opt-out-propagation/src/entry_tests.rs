@@ -35,7 +35,7 @@ fn instruction(n: u128) -> InstructionId {
     InstructionId(Uuid::from_u128(n))
 }
 fn reported(n: u128, outcome: ReportOutcome, round: u32) -> Input {
-    Input::InstructionSettled { instruction: instruction(n), outcome, round, at: at(7) }
+    Input::InstructionSettled { instruction: instruction(n), outcome, round, ground: None, at: at(7) }
 }
 fn settled(n: u128) -> Input {
     reported(n, ReportOutcome::Applied, 0)

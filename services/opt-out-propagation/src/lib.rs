@@ -137,6 +137,7 @@ impl Desk<'_> {
             entries: self.entries.clone(),
             instructions: self.instructions.clone(),
             fan_out: self.fan_out.clone(),
+            periods: self.settings.periods(),
         };
         answers::orders(self.bus, &Arc::new(orders));
         let fan = FanOut {

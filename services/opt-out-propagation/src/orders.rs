@@ -1,7 +1,9 @@
 //! What a member of staff orders about an entry of the register, an instruction or a task. Each order has who and why; what
 //! needs two different people is proposed by the first order and done by the second.
 
+mod preview;
 mod show;
+mod standing;
 
 use crate::{
     entry::{self, Entry, Ground},
@@ -36,6 +38,8 @@ pub struct Orders {
     pub instructions: Home<Instruction>,
     /// Wakes the fan-out.
     pub fan_out: Arc<Notify>,
+    /// What the statute's words are in time.
+    pub periods: crate::propagation::Periods,
 }
 
 /// What two people said so far.
