@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods)] // recipients and neighbours have clocks of their own
 
 mod desk;
+mod documents;
 mod engine;
 mod fan_out;
 mod gate;
