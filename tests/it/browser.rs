@@ -7,6 +7,7 @@
 mod access;
 mod chrome;
 mod console;
+mod opt_out;
 mod public;
 mod words;
 
@@ -32,6 +33,16 @@ async fn staff_set_a_password_open_a_case_and_confirm_who_asks() {
     let Some(chrome) = Chrome::open().await else { return };
     let desk = Desk::open().await;
     console::from_the_link_to_a_confirmed_identity(&chrome, &desk).await;
+    chrome.close().await;
+}
+
+/// The whole opt-out, clicked through: who will be told, identity, instructions, a report that staff deal with, evidence.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn staff_take_a_stop_from_the_dry_run_to_its_evidence() {
+    let Some(chrome) = Chrome::open().await else { return };
+    let desk = Desk::open().await;
+    opt_out::from_the_case_to_the_evidence(&chrome, &desk).await;
+    opt_out::the_developers_pages(&chrome, &desk).await;
     chrome.close().await;
 }
 

@@ -10,9 +10,11 @@
 //! | `reasons` of a decision | fulfilment | the case id's 16 bytes |
 //! | a bank file | payment | `payment.bank-file ` and the object id's 16 bytes |
 //! | a webhook's address, an organisation's name | optout | the recipient id's 16 bytes |
+//! | a filing | optout | the token's 16 bytes |
 //! | a search term | intake | the member of staff's id, 16 bytes |
 
 mod recipients;
+pub mod register;
 
 use chassis::{
     AskError, Bus,

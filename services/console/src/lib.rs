@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod audit;
 pub mod command;
 pub mod config;
+pub mod evidence;
 mod page;
 pub mod password;
 pub mod personal;
@@ -43,6 +44,14 @@ pub fn schema() -> Schema<'static> {
 /// # Errors
 /// A setting, a connection or a key file; the error names it.
 pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
+    start_with(rt, None).await
+}
+
+/// The same, with somebody who makes evidence files.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_with(rt: Runtime, evidence: Option<Arc<dyn evidence::Exporter>>) -> anyhow::Result<Started> {
     let settings: Settings = rt.section("console")?;
     let zone = settings.check()?;
     let key = ServiceKey::load_or_create(rt.keys_dir(), Service::Console.token()).context("`house.keys_dir`")?;
@@ -58,7 +67,17 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
         "" => format!("http://{local}"),
         given => given.to_owned(),
     };
-    let app = page::App(Arc::new(page::Inner { db, clock: rt.clock(), access, commands, key, zone, base_url }));
+    let app = page::App(Arc::new(page::Inner {
+        db,
+        clock: rt.clock(),
+        access,
+        commands,
+        key,
+        zone,
+        base_url,
+        evidence,
+        exports: tokio::sync::Semaphore::new(1),
+    }));
     chassis::http::serve(&rt.stopping(), listener, page::router(app, &settings));
     Ok(Started { listens: vec![("console", local)] })
 }

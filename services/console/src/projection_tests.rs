@@ -119,6 +119,7 @@ fn story() -> Vec<(i64, Message)> {
                 recipient,
                 outcome: ReportOutcome::PartlyApplied,
                 round: None,
+                ground: None,
                 at: at(4),
             }
             .into(),
@@ -132,6 +133,7 @@ fn story() -> Vec<(i64, Message)> {
                 recipient,
                 outcome: ReportOutcome::Applied,
                 round: Some(1),
+                ground: None,
                 at: at(5),
             }
             .into(),

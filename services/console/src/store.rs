@@ -274,6 +274,16 @@ pub async fn by_number(pool: &PgPool, number: &str) -> Result<Option<CaseId>, sq
     Ok(id.map(CaseId))
 }
 
+/// The receipt numbers of some cases.
+pub async fn numbers(pool: &PgPool, cases: &[Uuid]) -> Result<std::collections::BTreeMap<Uuid, String>, sqlx::Error> {
+    let rows: Vec<(Uuid, String)> =
+        sqlx::query_as("select id, receipt_number from case_view where id = any($1) and receipt_number is not null")
+            .bind(cases)
+            .fetch_all(pool)
+            .await?;
+    Ok(rows.into_iter().collect())
+}
+
 /// Everything that one case's page shows.
 #[derive(Clone, Debug)]
 pub struct Whole {

@@ -79,6 +79,7 @@ fn received(receipt_number: ReceiptNumber, kind: Kind, at: Timestamp) -> StatusV
         missing: Vec::new(),
         blocked_since: None,
         recipients: None,
+        answer: Vec::new(),
         decision: None,
         suit_from: None,
         ended_as: None,

@@ -8,6 +8,7 @@ use calendar::Calendar;
 use contracts::{
     EndedAs, Timestamp,
     desk::{DecisionView, FeeView, RecipientsView, StatusView},
+    opt_out::AnswerPart,
 };
 
 /// The status page of a state; none before the filing and after the erasure.
@@ -28,6 +29,7 @@ pub fn view(state: &State, calendar: &Calendar) -> Option<StatusView> {
         missing: missing(file, ended_as),
         blocked_since: file.stop.as_ref().and_then(blocked_since),
         recipients: file.stop.as_ref().and_then(recipients),
+        answer: file.stop.as_ref().map(answer).unwrap_or_default(),
         decision: decision(file),
         suit_from: clocks::suit_day(file, calendar),
         ended_as,
@@ -59,7 +61,7 @@ fn blocked_since(stop: &Stop) -> Option<Timestamp> {
 }
 
 fn recipients(stop: &Stop) -> Option<RecipientsView> {
-    match (stop.asked, stop.confirmed) {
+    match (stop.asked, &stop.confirmed) {
         (Block::Provisional | Block::Lifted, _) => None,
         // The register's own count; ours may still wait for a message that is on its way.
         (Block::Final, Some(all)) => Some(RecipientsView { instructed: all.recipients, reported: all.recipients }),
@@ -67,6 +69,12 @@ fn recipients(stop: &Stop) -> Option<RecipientsView> {
             Some(RecipientsView { instructed: stop.instructed, reported: stop.reported.min(stop.instructed) })
         }
     }
+}
+
+/// 三つの回答, once every recipient has reported: before that, a part that is missing would look like one that is not coming.
+fn answer(stop: &Stop) -> Vec<AnswerPart> {
+    let confirmed = stop.confirmed.as_ref().filter(|_| stop.asked == Block::Final);
+    confirmed.and_then(|c| c.answer.as_ref()).map(|a| a.parts.clone()).unwrap_or_default()
 }
 
 fn decision(file: &File) -> Option<DecisionView> {

@@ -134,6 +134,17 @@ pub fn key(folder: &Path) -> anyhow::Result<Signer> {
     Ok(Signer::new(HOUSE_KEY, &secret)?)
 }
 
+/// Makes the files that the console hands out. Reads each service's part as that service's role, so it needs the secrets of
+/// all: `up` has them; where services run apart with secrets of their own it says so, and the command line makes the file.
+pub struct Exporter(pub Runtime);
+
+#[async_trait::async_trait]
+impl console::evidence::Exporter for Exporter {
+    async fn export(&self, case: CaseId, person: bool) -> anyhow::Result<Vec<u8>> {
+        export(&self.0, case, if person { Copy::Person } else { Copy::Full }).await
+    }
+}
+
 /// The file's bytes: everything that the house has about a case, proved, signed, and verified before it is given away.
 ///
 /// # Errors

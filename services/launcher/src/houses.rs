@@ -43,7 +43,10 @@ pub async fn start_service(name: &str, rt: Runtime) -> anyhow::Result<Started> {
         "fulfilment" => fulfilment::start(rt).await,
         "opt-out-propagation" => opt_out_propagation::start(rt).await,
         "notification" => notification::start(rt).await,
-        "console" => console::start(rt).await,
+        "console" => {
+            let exporter = crate::evidence::Exporter(rt.clone());
+            console::start_with(rt, Some(std::sync::Arc::new(exporter))).await
+        }
         "door" => door::start(rt).await,
         other => anyhow::bail!("there is no service `{other}`: use one of {}, or all", NAMES.join(", ")),
     }

@@ -12,6 +12,7 @@ use contracts::{
         RotateKeys, SetContract, ShowEntry, ShowRecipient, SuspendRecipient, SuspendUse, WithdrawStop,
     },
     request::{ListRecipients, RegisterRecipient, Request, StaffCommand},
+    standing::PreviewStop,
 };
 use std::{future::Future, sync::Arc};
 
@@ -57,6 +58,7 @@ pub(crate) fn orders(bus: &Arc<Bus>, by: &Arc<Orders>) {
     answer(bus, by, |o, c: StaffCommand<SuspendUse>| async move { o.suspend_use(c).await });
     answer(bus, by, |o, c: StaffCommand<ResumeUse>| async move { o.resume_use(c).await });
     answer(bus, by, |o, q: ShowEntry| async move { o.show(q).await });
+    answer(bus, by, |o, q: PreviewStop| async move { o.preview(q).await });
 }
 
 /// About files that are carried by hand.

@@ -8,8 +8,9 @@
 
 use chassis::{Machine, Verdict};
 use contracts::{
-    CaseId, ChangeId, Code, EntryId, InstructionId, Measure, Message, ReportOutcome, Scope, Service, Timestamp, Uuid,
-    opt_out::{BlockLifted, BlockPlaced, StopAnswer, StopConfirmed, StopEntered},
+    CaseId, ChangeId, Code, Date, EntryId, InstructionId, Measure, Message, ReportOutcome, Scope, Service, Timestamp,
+    Uuid,
+    opt_out::{AnswerPart, BlockLifted, BlockPlaced, StopAnswer, StopConfirmed, StopEntered},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +42,9 @@ pub struct Done {
     pub outcome: ReportOutcome,
     /// Of which round.
     pub round: u32,
+    /// The day in Japan on which it was confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Date>,
 }
 
 /// What is going on with the recipients of a final stop.
@@ -71,6 +75,9 @@ pub struct Progress {
     /// Their instructions: waited for like all others, and no part of the answer.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub passing: BTreeSet<InstructionId>,
+    /// Why not, of those that could not.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub grounds: BTreeMap<InstructionId, Code>,
 }
 
 /// How an entry stands.
@@ -248,6 +255,8 @@ pub enum Input {
         outcome: ReportOutcome,
         /// Of which round.
         round: u32,
+        /// Why not, where it could not be done.
+        ground: Option<Code>,
         /// When.
         at: Timestamp,
     },
@@ -379,6 +388,9 @@ pub enum Event {
         outcome: ReportOutcome,
         /// In which round.
         round: u32,
+        /// Why not, where it could not be done.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ground: Option<Code>,
         /// When.
         at: Timestamp,
     },
@@ -480,7 +492,32 @@ impl State {
             }
         }
         answer.unreachable = unreachable.into_iter().collect();
+        answer.parts = self.parts();
         answer
+    }
+    /// The same with days and grounds: who did the same stands together.
+    fn parts(&self) -> Vec<AnswerPart> {
+        let Some(progress) = self.progress() else { return vec![] };
+        let mut parts: BTreeMap<(Measure, ReportOutcome, Option<&Code>), AnswerPart> = BTreeMap::new();
+        for (id, done) in &progress.settled {
+            // Settled before days were kept.
+            let Some(on) = done.on else { continue };
+            let measure = if progress.erasing.contains(id) { Measure::Erase } else { Measure::Stop };
+            let (outcome, ground) = (done.outcome, progress.grounds.get(id));
+            let part = parts.entry((measure, outcome, ground)).or_insert_with(|| AnswerPart {
+                measure,
+                outcome,
+                ground: ground.cloned(),
+                recipients: 0,
+                first_on: on,
+                last_on: on,
+            });
+            part.recipients += 1;
+            part.first_on = part.first_on.min(on);
+            part.last_on = part.last_on.max(on);
+        }
+        // The contract allows 100; more grounds than that are told by their numbers.
+        parts.into_values().take(100).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Done, Entry, Erasure, Event, Ground, Input, Progress, Refusal, State};
 use chassis::{Machine, Verdict};
-use contracts::{ChangeId, Code, InstructionId, Measure, Scope, Timestamp};
+use contracts::{ChangeId, Code, InstructionId, Measure, ReportOutcome, Scope, Timestamp};
 use std::collections::BTreeSet;
 
 type Said = Verdict<Event, Refusal>;
@@ -46,8 +46,8 @@ pub(super) fn decide(state: &State, input: &Input) -> Said {
         Input::ChangeScope { .. } | Input::CorrectIdentifiers { .. } | Input::Withdraw { .. } => changed(state, input),
         Input::SuspendUse { .. } | Input::ResumeUse { .. } => frozen(state, input),
         Input::FannedOut { change, instructions, at } => fanned_out(state, *change, instructions, *at),
-        Input::InstructionSettled { instruction, outcome, round, at } => {
-            settled(state, *instruction, Done { outcome: *outcome, round: *round }, *at)
+        Input::InstructionSettled { instruction, outcome, round, ground, at } => {
+            settled(state, *instruction, (*outcome, *round, ground), *at)
         }
         Input::InstructionReopened { instruction, round, at } => reopened(state, *instruction, *round, *at),
         Input::InstructionReplaced { old, by, at } => replaced(state, *old, *by, *at),
@@ -164,15 +164,21 @@ fn round_of(progress: &Progress, instruction: InstructionId) -> u32 {
     settled.max(progress.reopened.get(&instruction).copied().unwrap_or(0))
 }
 
-fn settled(state: &State, instruction: InstructionId, done: Done, at: Timestamp) -> Said {
+fn settled(
+    state: &State,
+    instruction: InstructionId,
+    (outcome, round, ground): (ReportOutcome, u32, &Option<Code>),
+    at: Timestamp,
+) -> Said {
     match state {
         State::Absent | State::Blocked { .. } | State::Lifted { .. } => Verdict::TooEarly,
         State::Stopped { progress, .. } => {
             // Of a round that is over, or known.
-            if done.round < round_of(progress, instruction) || progress.settled.get(&instruction) == Some(&done) {
+            let known = progress.settled.get(&instruction).is_some_and(|d| (d.outcome, d.round) == (outcome, round));
+            if known || round < round_of(progress, instruction) {
                 return Verdict::Already;
             }
-            let event = Event::InstructionSettled { instruction, outcome: done.outcome, round: done.round, at };
+            let event = Event::InstructionSettled { instruction, outcome, round, ground: ground.clone(), at };
             and_confirmed(state, vec![event], at)
         }
         State::Confirmed { .. } => Verdict::Already,
@@ -291,9 +297,14 @@ fn goes_on((scope, erasure, withdrawn_at, p): &mut (Scope, Erasure, Option<Times
                 }
             }
         }
-        Event::InstructionSettled { instruction, outcome, round, .. } => {
+        Event::InstructionSettled { instruction, outcome, round, ground, at } => {
             p.open.remove(instruction);
-            p.settled.insert(*instruction, Done { outcome: *outcome, round: *round });
+            let on = Some(crate::propagation::day_of(*at));
+            p.settled.insert(*instruction, Done { outcome: *outcome, round: *round, on });
+            match ground {
+                Some(ground) => p.grounds.insert(*instruction, ground.clone()),
+                None => p.grounds.remove(instruction),
+            };
         }
         Event::InstructionReopened { instruction, round, .. } => {
             p.settled.remove(instruction);

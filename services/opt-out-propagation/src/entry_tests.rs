@@ -35,7 +35,7 @@ fn instruction(n: u128) -> InstructionId {
     InstructionId(Uuid::from_u128(n))
 }
 fn reported(n: u128, outcome: ReportOutcome, round: u32) -> Input {
-    Input::InstructionSettled { instruction: instruction(n), outcome, round, at: at(7) }
+    Input::InstructionSettled { instruction: instruction(n), outcome, round, ground: None, at: at(7) }
 }
 fn settled(n: u128) -> Input {
     reported(n, ReportOutcome::Applied, 0)
@@ -238,6 +238,48 @@ fn given_reports_that_say_why_not_then_the_answer_says_it_by_number() {
     let (state, _) = given(&order);
     let answer = state.answer();
     assert_eq!((answer.stopped, answer.unreachable), (2, vec![(ReportOutcome::Unreachable, 1)]));
+}
+
+/// 三つの回答: who did the same stands together, with the days and why not.
+#[test]
+fn the_answer_says_on_which_days_and_why_not_and_never_who() {
+    let on = |n: u128, outcome, why: Option<&'static str>, days: i64| Input::InstructionSettled {
+        instruction: instruction(n),
+        outcome,
+        round: 0,
+        ground: why.map(Code::of),
+        at: at(days * 86_400),
+    };
+    let why = Some("act-19-2");
+    let (state, said) = given(&[
+        erase(),
+        fanned([10, 11, 12]),
+        on(10, ReportOutcome::Applied, None, 1),
+        on(11, ReportOutcome::Applied, None, 3),
+        on(12, ReportOutcome::Unreachable, why, 2),
+        matched(),
+        fanned_of(ERASE, [20]),
+        on(20, ReportOutcome::Applied, None, 4),
+    ]);
+    let day = |n: i64| crate::propagation::day_of(at(n * 86_400));
+    let part = |measure, outcome, why: Option<&'static str>, recipients, first: i64, last: i64| AnswerPart {
+        measure,
+        outcome,
+        ground: why.map(Code::of),
+        recipients,
+        first_on: day(first),
+        last_on: day(last),
+    };
+    let mut parts = state.answer().parts;
+    parts.sort_by_key(|p| (p.first_on, p.outcome));
+    let expected = [
+        part(Measure::Stop, ReportOutcome::Applied, None, 2, 1, 3),
+        part(Measure::Stop, ReportOutcome::Unreachable, why, 1, 2, 2),
+        part(Measure::Erase, ReportOutcome::Applied, None, 1, 4, 4),
+    ];
+    assert_eq!(parts, expected);
+    let Some(Message::StopConfirmed(confirmed)) = said.last() else { panic!() };
+    assert_eq!(confirmed.answer.clone().unwrap().parts.len(), 3);
 }
 
 /// Amendments: the settled count follows.

@@ -600,7 +600,9 @@ impl Machine for Instruction {
                 InstructionReported { case, entry, instruction, recipient, outcome, ground, round, at }.into()
             }
             Event::Settled { outcome, at, .. } => {
-                InstructionSettled { case, entry, instruction, recipient, outcome: *outcome, round, at: *at }.into()
+                let ground = if let State::Settled { ground, .. } = after { ground.clone() } else { None };
+                let (outcome, at) = (*outcome, *at);
+                InstructionSettled { case, entry, instruction, recipient, outcome, round, ground, at }.into()
             }
             Event::Replaced { by, at } => {
                 InstructionReplaced { case, entry, instruction, recipient, by: *by, at: *at }.into()

@@ -158,6 +158,7 @@ impl Desk<'_> {
             entries: self.entries.clone(),
             instructions: self.instructions.clone(),
             fan_out: self.fan_out.clone(),
+            periods: self.settings.periods(),
         };
         let orders = Arc::new(orders);
         answers::orders(self.bus, &orders);

@@ -2,7 +2,9 @@
 //! needs two different people is proposed by the first order and done by the second.
 
 mod freeze;
+mod preview;
 mod show;
+mod standing;
 
 use crate::{
     entry::{self, Entry, Ground},
@@ -37,6 +39,8 @@ pub struct Orders {
     pub instructions: Home<Instruction>,
     /// Wakes the fan-out.
     pub fan_out: Arc<Notify>,
+    /// What the statute's words are in time.
+    pub periods: crate::propagation::Periods,
 }
 
 /// How often what two people attested may be amended by two people.

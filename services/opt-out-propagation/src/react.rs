@@ -69,8 +69,8 @@ impl Hears for React {
             }
             Message::InstructionSettled(m) => {
                 let round = m.round.unwrap_or(0);
-                let input =
-                    entry::Input::InstructionSettled { instruction: m.instruction, outcome: m.outcome, round, at };
+                let (instruction, outcome, ground) = (m.instruction, m.outcome, m.ground);
+                let input = entry::Input::InstructionSettled { instruction, outcome, round, ground, at };
                 self.feed(m.entry.0, heard, input).await
             }
             Message::InstructionReported(m) => {

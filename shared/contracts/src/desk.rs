@@ -34,6 +34,10 @@ pub struct StatusView {
     /// How many recipients were instructed and how many have reported (stops only).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipients: Option<RecipientsView>,
+    /// 三つの回答: stopped, erased, could not be reached and why, once every recipient has reported (stops only).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub answer: Vec<crate::opt_out::AnswerPart>,
     /// The decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<DecisionView>,

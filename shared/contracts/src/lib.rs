@@ -15,13 +15,16 @@ pub mod endpoint_test;
 pub mod envelope;
 pub mod flow;
 pub mod gate;
+pub mod gate_desk;
 pub mod id;
 pub mod partner;
+mod partner_gate;
 pub mod receipt;
 pub mod recipient;
 pub mod register;
 pub mod request;
 pub mod sealed;
+pub mod standing;
 pub mod words;
 
 pub mod fulfilment;

@@ -1,7 +1,7 @@
 //! Opt-out propagation: the register's commands and facts inside the house. What recipients get is in
 //! [`crate::recipient`], a family of its own without internal ids.
 
-use crate::{CaseId, ChangeId, Code, EntryId, InstructionId, Measure, RecipientId, ReportOutcome, Scope};
+use crate::{CaseId, ChangeId, Code, Date, EntryId, InstructionId, Measure, RecipientId, ReportOutcome, Scope};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -155,6 +155,9 @@ pub struct InstructionSettled {
     /// How often it was open again since an amended report; absent: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round: Option<u32>,
+    /// The report's ground, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ground: Option<Code>,
 }
 
 /// 報告: a verified report that does not close by itself: a member of staff has to deal with it. Also an amended one, after
@@ -266,4 +269,27 @@ pub struct StopAnswer {
     /// What could not be done, by outcome.
     #[schemars(length(max = 10))]
     pub unreachable: Vec<(ReportOutcome, u32)>,
+    /// The same with the days and the grounds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub parts: Vec<AnswerPart>,
+}
+
+/// One part of the answer: so many recipients did the same. Codes, numbers and days only: who they are is not said, since
+/// that somebody has data of a person can itself be special-care data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AnswerPart {
+    /// What they were told.
+    pub measure: Measure,
+    /// What they reported.
+    pub outcome: ReportOutcome,
+    /// Why, where it could not be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ground: Option<Code>,
+    /// How many.
+    pub recipients: u32,
+    /// The first day in Japan on which one of them was confirmed.
+    pub first_on: Date,
+    /// The last.
+    pub last_on: Date,
 }

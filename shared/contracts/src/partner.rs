@@ -1,8 +1,11 @@
 //! What a recipient (通知先) builds against: OpenAPI 3.1 of the partner API, AsyncAPI 3.0 of its NATS account, JSON Schemas;
 //! made from the types, written down by `cargo xtask contracts`, served by the partner API, compared by a test.
 
-use crate::endpoint_test::TestEvent;
-use crate::recipient::{INSTRUCTION_TYPE, Instruction, REPORT_CONTENT_TYPE, ReportAnswer, ReportClaims, SignedReport};
+use crate::{
+    endpoint_test::TestEvent,
+    partner_gate,
+    recipient::{INSTRUCTION_TYPE, Instruction, REPORT_CONTENT_TYPE, ReportAnswer, ReportClaims, SignedReport},
+};
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
@@ -108,7 +111,7 @@ fn paths() -> Value {
     let cursor = || json!({ "type": "string" });
     let restored = "The cursor is of another life of the ledger: the desk was restored. Fetch the snapshot.";
     let security = json!([{ "request": [], "time": [], "proof": [] }]);
-    json!({
+    let mut all = json!({
         "/partner/v1/reports": { "post": {
             "operationId": "report",
             "summary": "報告: hands in one signed report. The same bytes again get the same answer.",
@@ -164,12 +167,28 @@ fn paths() -> Value {
             "parameters": [query("at", "As of which cursor; absent: now.", cursor(), false)],
             "responses": signed(json_of("Books", "To compare with your own."), restored),
         } },
-    })
+        "/partner/v1/checkpoint": { "get": {
+            "operationId": "checkpoint",
+            "summary": "How the desk's log stands: a C2SP signed note, for anybody who wants to keep it.",
+            "security": [],
+            "responses": {
+                "200": { "description": "Origin, size, root, signature.", "content": { "text/plain": { "schema": { "type": "string" } } } },
+                "404": problem("The log is empty."),
+                "503": problem("Ask again later."),
+            },
+        } },
+    });
+    if let Some(all) = all.as_object_mut() {
+        all.extend(partner_gate::paths(&security));
+    }
+    all
 }
 
 /// OpenAPI 3.1 of the partner API and of the webhook that a recipient offers.
 pub fn openapi() -> Value {
     let mut schemas = generator(SchemaSettings::draft2020_12());
+    let mut schemas = components(&mut schemas);
+    schemas.extend(partner_gate::schemas().into_iter().map(|(name, schema)| (name.to_owned(), schema)));
     let header =
         |name: &str, what: &str| json!({ "type": "apiKey", "in": "header", "name": name, "description": what });
     let webhook_headers = ["webhook-id", "webhook-timestamp", "webhook-signature"]
@@ -209,7 +228,7 @@ pub fn openapi() -> Value {
             },
         } } },
         "components": {
-            "schemas": components(&mut schemas),
+            "schemas": schemas,
             "securitySchemes": {
                 "request": header("madoguchi-recipient", "Your id."),
                 "time": header("madoguchi-timestamp", "Unix seconds; within 300 s of the desk's clock."),

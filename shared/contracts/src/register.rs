@@ -301,6 +301,9 @@ pub struct EntryDetail {
     pub match_first: Option<StaffId>,
     /// Two people confirmed the match.
     pub match_confirmed: bool,
+    /// How it stands, with every instruction about it; none while the entry's machine has not heard of it.
+    #[serde(default)]
+    pub standing: Option<crate::standing::EntryStanding>,
 }
 
 /// One change of an entry.

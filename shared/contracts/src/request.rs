@@ -11,12 +11,14 @@ use crate::{
     gate::{
         CheckGate, DecideReview, GateAnswers, GateIncidentList, KeepFiling, ListGateIncidents, ListReviews, ReviewList,
     },
+    gate_desk::{FilingList, GateRunList, ListFilings, ListGateRuns, ReviewReply, ShowReview},
     register::{
         AttestReport, Certification, Certify, ChangeEndpoint, ChangeScope, CloseTask, ConfirmMatch, Contract,
         CorrectIdentifiers, EndCertification, EntryReply, FoundAt, HospitalReceived, ListTasks, RecipientReply,
         RemoveRecipient, ResumeRecipient, ResumeUse, RotateKeys, SetContract, ShowEntry, ShowRecipient,
         SuspendRecipient, SuspendUse, TaskList, WithdrawStop,
     },
+    standing::{PreviewStop, StopPreview},
 };
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -78,6 +80,10 @@ requests! {
     StaffCommand<DecideReview> => StaffReply, OptOut "decide-review" by [Console];
     StaffCommand<KeepFiling> => StaffReply, OptOut "keep-filing" by [Console];
     ListGateIncidents => GateIncidentList, OptOut "gate-incidents" by [Console];
+    ShowReview => ReviewReply, OptOut "review" by [Console];
+    ListFilings => FilingList, OptOut "filings" by [Console];
+    ListGateRuns => GateRunList, OptOut "gate-runs" by [Console];
+    PreviewStop => StopPreview, OptOut "preview" by [Console];
     ShowRecipient => RecipientReply, OptOut "recipient" by [Console];
     StaffCommand<SetContract> => StaffReply, OptOut "set-contract" by [Console];
     StaffCommand<Certify> => StaffReply, OptOut "certify" by [Console];

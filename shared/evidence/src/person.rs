@@ -5,8 +5,9 @@ use serde_json::Value;
 
 /// Fields that say nothing about anybody but the person and the desk. Not on it: ids of recipients, instructions and
 /// members of staff, positions, endpoints, keys of others.
-const SHOWN: [&str; 55] = [
+const SHOWN: [&str; 62] = [
     "amount",
+    "answer",
     "ask",
     "at",
     "attempt",
@@ -24,15 +25,19 @@ const SHOWN: [&str; 55] = [
     "effective_at",
     "ended_as",
     "entry",
+    "erased",
     "event",
+    "first_on",
     "from",
     "ground",
     "kind",
     "language",
     "lapse_at",
+    "last_on",
     "measure",
     "notice",
     "outcome",
+    "parts",
     "plan",
     "quote",
     "reason",
@@ -51,12 +56,14 @@ const SHOWN: [&str; 55] = [
     "service_days",
     "since",
     "step",
+    "stopped",
     "suit_from",
     "template",
     "terms",
     "to",
     "topic",
     "track",
+    "unreachable",
     "until",
     "waits",
     "what",
@@ -94,6 +101,9 @@ mod tests {
             json!({"event": "stop-entered", "case": "c", "scope": "both", "change": "x", "at": "t"}),
             json!({"event": "confirmed", "recipients": 2, "at": "t"}),
             json!({"event": "settled", "outcome": "applied", "by": "automatic", "at": "t"}),
+            json!({"event": "stop-confirmed", "recipients": 2, "at": "t", "answer": {"stopped": 1, "erased": 0,
+                "unreachable": [["unreachable", 1]], "parts": [{"measure": "stop", "outcome": "applied", "recipients": 1,
+                "first_on": "d", "last_on": "d"}]}}),
         ] {
             assert!(may_show(&shown), "{shown}");
         }

@@ -29,6 +29,9 @@ const STOPS_MAX: usize = 120;
 /// Looks a page over; there must be nothing wrong with it.
 pub async fn look_over(chrome: &Chrome, lang: &str) {
     let wrong = faults(chrome, lang).await;
+    let path: String = chrome.url().await.split('/').skip(3).collect::<Vec<_>>().join("-");
+    let name: String = path.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(40).collect();
+    chrome.picture(&format!("{name}-{lang}")).await;
     assert!(wrong.is_empty(), "{}:\n{}", chrome.url().await, wrong.join("\n"));
 }
 

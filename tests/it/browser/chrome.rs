@@ -3,6 +3,7 @@
 //! Both are started by `setpriv`, which asks the kernel to kill them with who started them: chromedriver with the test,
 //! Chromium with its chromedriver, which by itself leaves it behind.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use fantoccini::{
     Client, ClientBuilder, Locator,
     actions::{InputSource, KeyAction, KeyActions},
@@ -17,6 +18,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Stdio,
+    sync::atomic::{AtomicUsize, Ordering},
 };
 use tempfile::TempDir;
 use testkit::eventually;
@@ -29,6 +31,9 @@ use tokio::{
 const NOT_RUN: &str = "not run: install chromium and chromium-driver (apt-get install chromium chromium-driver)";
 /// What chromedriver says when it listens, before the port.
 const LISTENS: &str = "was started successfully on port ";
+
+/// How many pictures were taken.
+static PICTURES: AtomicUsize = AtomicUsize::new(0);
 
 /// A program of one of these names on the `PATH`.
 fn program(names: &[&str]) -> Option<PathBuf> {
@@ -256,7 +261,22 @@ impl Chrome {
         )
         .await;
     }
-    async fn devtools(&self, command: &str, parameters: Value) {
+    /// What is downloaded goes there.
+    pub async fn downloads_go_to(&self, folder: &Path) {
+        let there = json!({ "behavior": "allow", "downloadPath": folder });
+        self.devtools("Browser.setDownloadBehavior", there).await;
+    }
+    /// Keeps a picture of the whole page in the folder that `MADOGUCHI_PICTURES` names, so that somebody can look at it; does
+    /// nothing without.
+    pub async fn picture(&self, name: &str) {
+        let Some(folder) = env::var_os("MADOGUCHI_PICTURES").map(PathBuf::from) else { return };
+        let taken = self.devtools("Page.captureScreenshot", json!({ "captureBeyondViewport": true })).await;
+        let bytes = STANDARD.decode(taken["value"]["data"].as_str().unwrap()).unwrap();
+        let number = PICTURES.fetch_add(1, Ordering::Relaxed);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(format!("{number:03}-{name}.png")), bytes).unwrap();
+    }
+    async fn devtools(&self, command: &str, parameters: Value) -> Value {
         let body = json!({ "cmd": command, "params": parameters }).to_string();
         let response = self
             .http
@@ -267,5 +287,6 @@ impl Chrome {
             .await
             .unwrap();
         assert!(response.status().is_success(), "{command}: {}", response.text().await.unwrap());
+        response.json().await.unwrap()
     }
 }

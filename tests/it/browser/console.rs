@@ -15,7 +15,7 @@ use launcher::story;
 use testkit::eventually;
 
 const PASSWORD: &str = "three silver lanterns";
-const SEND: &str = "main form button.main";
+pub const SEND: &str = "main form button.main";
 const CONFIRM: &str = "form[action$='/order/confirm-identity']";
 
 /// The whole way, looking every page over.
@@ -65,7 +65,7 @@ async fn the_person_looks(chrome: &Chrome, desk: &Desk, filed: &Filed) -> fantoc
 }
 
 /// The console's address.
-async fn sets_a_password(chrome: &Chrome, desk: &Desk, w: &Words) -> String {
+pub async fn sets_a_password(chrome: &Chrome, desk: &Desk, w: &Words) -> String {
     let settings: serde_json::Value = desk.rt.section("console").unwrap();
     let base = format!("http://{}", settings["listen"].as_str().unwrap());
     let link = console::first_sign_in_link(&desk.console, &base, &desk.clock()).await.unwrap().unwrap();
@@ -152,6 +152,12 @@ async fn confirms(chrome: &Chrome, w: &Words) {
         chrome.fill(&why, "the papers show the same person").await;
         tab_to(chrome, &format!("{CONFIRM} button")).await;
         chrome.enter().await;
+        // Who will be told is looked at first.
+        if chrome.has("input[name=seen]").await {
+            look_over(chrome, w.lang).await;
+            tab_to(chrome, SEND).await;
+            chrome.enter().await;
+        }
         if chrome.has(".answer.done[role=status]").await {
             return Ok(());
         }
@@ -168,9 +174,13 @@ async fn the_other_pages(chrome: &Chrome, w: &Words, base: &str, filed: &Filed) 
     let history = format!("/cases/{}/history/intake", filed.case);
     for path in [
         history.as_str(),
+        "/tasks",
         "/incidents",
         "/bank",
         "/recipients",
+        "/gate",
+        "/gate/runs",
+        "/gate/filings",
         "/parked",
         "/staff",
         "/cases?step=any",

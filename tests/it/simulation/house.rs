@@ -176,11 +176,8 @@ impl Db {
                 entry::Input::FannedOut { change: m.change, instructions: m.instructions.into_iter().collect(), at },
             ),
             Message::InstructionSettled(m) => {
-                let round = m.round.unwrap_or(0);
-                (
-                    m.entry,
-                    entry::Input::InstructionSettled { instruction: m.instruction, outcome: m.outcome, round, at },
-                )
+                let (round, instruction, outcome, ground) = (m.round.unwrap_or(0), m.instruction, m.outcome, m.ground);
+                (m.entry, entry::Input::InstructionSettled { instruction, outcome, round, ground, at })
             }
             _ => return None,
         };

@@ -135,6 +135,10 @@ impl CasePage {
             && self.kind().is_some_and(Kind::needs_identity)
             && !matches!(self.whole.view.identity.get(), Some(Identity::Confirmed(_) | Identity::Rejected(_)))
     }
+    /// Confirming the identity sends a stop to the recipients, so they are shown first.
+    fn spreads(&self) -> bool {
+        self.kind().is_some_and(Kind::propagates)
+    }
     fn may_decide(&self) -> bool {
         self.step() == Some(Step::Answering)
     }

@@ -5,6 +5,7 @@ use super::{
     answer::{self, Next},
     guard::{Signed, SignedIn},
     html,
+    tasks::{self, Alarm},
 };
 use crate::{
     audit,
@@ -35,6 +36,8 @@ struct CasesPage {
     searched: bool,
     now: contracts::Timestamp,
     fields: &'static [PersonField],
+    /// Recipients that are late.
+    alarms: Vec<Alarm>,
 }
 
 impl CasesPage {
@@ -100,9 +103,10 @@ pub async fn list(State(app): State<App>, who: SignedIn, Query(asked): Query<Ask
     let page = who.page(&app, "cases");
     let bad_number = bad_number.map(|key| page.t(key).to_owned());
     let now = app.clock.now();
+    let alarms = tasks::on_the_front(&app, &page).await;
     Ok(html(
         StatusCode::OK,
-        CasesPage { page, filter, rows, more, bad_number, searched: false, now, fields: SEARCHABLE },
+        CasesPage { page, filter, rows, more, bad_number, searched: false, now, fields: SEARCHABLE, alarms },
     ))
 }
 
@@ -125,6 +129,16 @@ pub async fn search(State(app): State<App>, Signed { who, fields }: Signed) -> A
     let (page, now) = (who.page_at(&app, "cases", "/cases"), app.clock.now());
     Ok(html(
         StatusCode::OK,
-        CasesPage { page, filter, rows, more, bad_number: None, searched: true, now, fields: SEARCHABLE },
+        CasesPage {
+            page,
+            filter,
+            rows,
+            more,
+            bad_number: None,
+            searched: true,
+            now,
+            fields: SEARCHABLE,
+            alarms: vec![],
+        },
     ))
 }

@@ -4,15 +4,22 @@ mod answer;
 mod bank;
 mod case;
 mod cases;
+mod entry;
+mod entry_orders;
+mod evidence;
+mod gate;
 mod guard;
 mod incidents;
 mod orders;
 mod parked;
+mod preview;
 mod recipient;
 mod recipients;
+mod review;
 mod show;
 mod sign_in;
 mod staff;
+mod tasks;
 
 use crate::{
     access::{Access, AccessError, Staff},
@@ -51,6 +58,10 @@ pub struct Inner {
     pub zone: TimeZone,
     /// Where staff reach the console, without a slash at the end.
     pub base_url: String,
+    /// Who makes evidence files; none where services run apart.
+    pub evidence: Option<Arc<dyn crate::evidence::Exporter>>,
+    /// Evidence files that are made at the same time.
+    pub exports: tokio::sync::Semaphore,
 }
 
 /// The same, cheap to clone.
@@ -185,6 +196,9 @@ impl IntoResponse for Oops {
     }
 }
 
+/// The longest that an evidence file may take, in seconds: a service signs its log once a minute.
+const EVIDENCE_SECONDS: u64 = 120;
+
 /// What a handler gives back.
 pub type Answer = Result<Response, Oops>;
 
@@ -202,6 +216,15 @@ pub fn router(app: App, settings: &Settings) -> Router {
         .route("/cases/{case}/show", post(show::personal))
         .route("/cases/{case}/history/{service}", get(show::history))
         .route("/cases/{case}/order/{order}", post(orders::order))
+        .route("/register/{entry}", get(entry::page))
+        .route("/register/{entry}/{order}", post(entry_orders::order))
+        .route("/tasks", get(tasks::page))
+        .route("/gate", get(gate::page))
+        .route("/gate/runs", get(gate::runs))
+        .route("/gate/filings", get(gate::filings).post(gate::keep))
+        .route("/gate/reviews/{review}", get(review::page))
+        .route("/gate/reviews/{review}/show", post(review::show))
+        .route("/gate/reviews/{review}/{word}", post(review::decide))
         .route("/bank", get(bank::page))
         .route("/recipients", get(recipients::page).post(recipients::register))
         .route("/recipients/{recipient}", get(recipient::page))
@@ -224,8 +247,14 @@ pub fn router(app: App, settings: &Settings) -> Router {
     // The file, and the few bytes of form around it.
     let body_max = crate::command::STATEMENT_MAX + 64 * 1024;
     let upload = chassis::http::limited(upload, HttpLimits { body_max, timeout_seconds });
+    // An evidence file waits until every service has signed its log.
+    let evidence = Router::new().route("/cases/{case}/evidence", post(evidence::export)).with_state(app.clone());
+    let evidence = chassis::http::limited(
+        evidence,
+        HttpLimits { body_max: settings.body_max, timeout_seconds: timeout_seconds.max(EVIDENCE_SECONDS) },
+    );
     let https = app.is_https();
-    pages.merge(upload).layer(middleware::from_fn(move |request, next| headers(https, request, next)))
+    pages.merge(evidence).merge(upload).layer(middleware::from_fn(move |request, next| headers(https, request, next)))
 }
 
 const CSP: &str =

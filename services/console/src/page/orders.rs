@@ -3,14 +3,22 @@
 use super::{
     Answer, App,
     answer::{self, Next},
-    guard::{Fields, Signed, not_found_for},
+    guard::{Fields, Signed, SignedIn, not_found_for},
+    preview::{self, Before},
 };
-use crate::command::{By, CommandError, Commands};
+use crate::{
+    command::{By, CommandError, Commands},
+    projection::Block,
+    store,
+};
 use axum::{
     extract::{Path, State},
     http::StatusCode,
+    response::Response,
 };
-use contracts::{CaseId, Code, DecisionOutcome, StaffId, request::StaffReply};
+use contracts::{
+    CaseId, Code, DecisionOutcome, EntryId, Kind, Measure, StaffId, request::StaffReply, standing::PreviewStop,
+};
 
 /// What a form asks for, read and complete.
 #[derive(Debug, PartialEq)]
@@ -86,6 +94,25 @@ pub fn by<'a>(staff: StaffId, fields: &'a Fields) -> Result<By<'a>, &'static str
     Ok(By { staff, why, token })
 }
 
+/// 事前確認: confirming the identity of a stop makes it final and sends it to the recipients, so they are shown first.
+async fn look(
+    app: &App,
+    who: &SignedIn,
+    case: CaseId,
+    fields: &Fields,
+    next: &Next,
+) -> Result<Option<Response>, super::Oops> {
+    let Some(whole) = store::whole(app.db.pool(), case).await? else { return Ok(None) };
+    let Some(kind) = whole.view.opened.get().map(|o| o.kind).filter(|kind| kind.propagates()) else { return Ok(None) };
+    // The block that holds; one that was taken back belongs to an earlier round.
+    let holds = |view: &crate::projection::EntryView| matches!(view.block.get(), Some(Block::Placed(_)));
+    let entry = whole.entries.iter().find(|(_, view)| holds(view)).map(|(id, _)| EntryId(*id));
+    let question = PreviewStop { entry, scope: None, measure: Measure::Stop, everybody: false };
+    let action = format!("/cases/{case}/order/confirm-identity");
+    let erase = kind == Kind::Deletion;
+    Ok(preview::look(app, who, fields, Before { question, erase, title: "order.confirm-identity", action, next }).await)
+}
+
 /// POST /cases/{case}/order/{order}
 pub async fn order(
     State(app): State<App>,
@@ -103,6 +130,11 @@ pub async fn order(
         Ok(by) => by,
         Err(word) => return wrong(word, next),
     };
+    if matches!(order, Order::ConfirmIdentity(_))
+        && let Some(page) = look(&app, &who, case, &fields, &next).await?
+    {
+        return Ok(page);
+    }
     let reply = order.send(&app.commands, by, case).await;
     let again = Some((format!("/cases/{case}/order/{name}"), fields.clone()));
     Ok(answer::answer(&who, &app, next, reply, again))

@@ -6,7 +6,13 @@ use super::{
     guard::{Fields, Signed, SignedIn, not_found_for},
     html,
 };
-use crate::{command::By, page::orders};
+use crate::{
+    command::{By, CommandError},
+    page::{
+        orders,
+        tasks::{self, Alarm},
+    },
+};
 use askama::Template;
 use axum::{
     extract::{Path, State},
@@ -14,8 +20,9 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use contracts::{
-    Code, ContractItem, Date, Diligence, RecipientId, Scope, Timestamp, Uuid,
-    register::{Certification, Contract, RecipientReply, RecipientView},
+    Code, ContractItem, Date, Diligence, RecipientId, Scope, Timestamp, Transport, Uuid,
+    register::{Certification, Contract, RecipientReply, RecipientView, TaskRow},
+    request::NatsKey,
 };
 
 #[derive(Template)]
@@ -23,9 +30,15 @@ use contracts::{
 struct RecipientPage {
     page: Page,
     view: RecipientView,
+    /// What waits for a member of staff about it.
+    tasks: Vec<TaskRow>,
+    alarms: Vec<Alarm>,
 }
 
 impl RecipientPage {
+    fn transports(&self) -> &'static [Transport] {
+        Transport::ALL
+    }
     fn token(&self) -> Uuid {
         Uuid::now_v7()
     }
@@ -48,7 +61,10 @@ pub async fn page(State(app): State<App>, Path(recipient): Path<Uuid>, who: Sign
     match app.commands.recipient(RecipientId(recipient)).await {
         Ok(RecipientReply::Found(view)) => {
             let page = who.page_at(&app, "recipients", &format!("/recipients/{recipient}"));
-            Ok(html(StatusCode::OK, RecipientPage { page, view: *view }))
+            let tasks = app.commands.tasks().await.map(|list| list.tasks).unwrap_or_default();
+            let tasks = tasks.into_iter().filter(|task| task.recipient.0 == recipient).collect();
+            let alarms = tasks::alarms(std::slice::from_ref(&view.row), &page);
+            Ok(html(StatusCode::OK, RecipientPage { page, view: *view, tasks, alarms }))
         }
         Ok(RecipientReply::Unknown) => Ok(not_found_for(&who, &app)),
         Err(error) => Ok(answer::failed(&who, &app, next("/recipients".into()), &error, None)),
@@ -119,6 +135,7 @@ pub async fn order(
             "remove" if fields.get("sure") != Some("yes") => Err("erase-not-sure"),
             "remove" => Ok(app.commands.remove(by, id).await),
             "rotate" => rotate(&app, by, id, &fields).await,
+            "change-endpoint" => return change_endpoint(&app, &who, by, id, &fields, next).await,
             "contract" => match contract(&fields) {
                 Ok(Some(new)) => Ok(app.commands.set_contract(by, id, new).await),
                 Ok(None) => Err("contract-from-none"),
@@ -154,13 +171,49 @@ async fn rotate(app: &App, by: By<'_>, id: RecipientId, fields: &Fields) -> Resu
     Ok(app.commands.rotate_keys(by, id, report, sealing, overlap(fields, app.clock.now())).await)
 }
 
+/// 送り先の変更. A NATS endpoint needs an account from the steward first; its JWT is handed on.
+async fn change_endpoint(
+    app: &App,
+    who: &SignedIn,
+    by: By<'_>,
+    id: RecipientId,
+    fields: &Fields,
+    next: Next,
+) -> Answer {
+    let wrong = |word, next| Ok(answer::refused_at(who, app, StatusCode::UNPROCESSABLE_ENTITY, word, next));
+    let again = Some((format!("/recipients/{id}/change-endpoint"), fields.clone()));
+    let Some(transport) = fields.parsed::<Transport>("transport") else { return wrong("transport-none", next) };
+    let url = fields.get("url").filter(|_| transport == Transport::Webhook);
+    if transport == Transport::Webhook && url.is_none_or(|u| !u.starts_with("https://") && !u.starts_with("http://")) {
+        return wrong("url-form", next);
+    }
+    let (mut nats, mut jwt) = (None, None);
+    if transport == Transport::Nats {
+        let user = fields.get("nats_user").filter(|text| text.starts_with('U')).and_then(NatsKey::new);
+        let Some(user) = user else { return wrong("nats-user-form", next) };
+        let admitted = app.commands.admit(id, &user).await.and_then(|admitted| {
+            let account = NatsKey::new(&admitted.account).ok_or(CommandError::Steward)?;
+            Ok((account, admitted.user_jwt))
+        });
+        match admitted {
+            Ok((account, text)) => {
+                nats = Some((user, account));
+                jwt = Some(("recipients.jwt", text));
+            }
+            Err(error) => return Ok(answer::failed(who, app, next, &error, again)),
+        }
+    }
+    let reply = app.commands.change_endpoint(by, id, transport, url, nats).await;
+    Ok(answer::answer_with(who, app, next, reply, again, jwt))
+}
+
 /// POST /tasks/{task}/{choice}
 pub async fn task(
     State(app): State<App>,
     Path((task, choice)): Path<(Uuid, String)>,
     Signed { who, fields }: Signed,
 ) -> Answer {
-    let next = next("/recipients".into());
+    let next = Next { section: "tasks", path: "/tasks".into(), words: "answer.to-tasks" };
     let accept = match choice.as_str() {
         "accept" => true,
         "send-back" => false,

@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     command::{CommandError, NewRecipient},
-    page::{orders, recipient},
+    page::{
+        orders, recipient,
+        tasks::{self, Alarm},
+    },
 };
 use askama::Template;
 use axum::{extract::State, http::StatusCode};
@@ -52,13 +55,8 @@ impl RecipientsPage {
         Uuid::now_v7()
     }
     /// `B has 4 past due`: the alarm.
-    fn alarms(&self) -> Vec<String> {
-        let late = |row: &&RecipientRow| row.overdue > 0;
-        let say = |row: &RecipientRow| {
-            let text = self.page.t("recipients.past-due");
-            text.replace("{label}", row.label.as_str()).replace("{n}", &row.overdue.to_string())
-        };
-        self.rows.iter().flatten().filter(late).map(say).collect()
+    fn alarms(&self) -> Vec<Alarm> {
+        tasks::alarms(self.rows.as_deref().unwrap_or_default(), &self.page)
     }
 }
 

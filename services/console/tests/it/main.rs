@@ -3,9 +3,11 @@
 
 mod bank;
 mod desk;
+mod gate;
 mod orders;
 mod pages;
 mod personal;
 mod read_model;
+mod register;
 mod sign_in;
 mod story;

@@ -24,7 +24,19 @@ async fn every_answer_has_the_headers() {
 async fn nothing_is_shown_or_done_without_session_and_token() {
     let desk = Desk::start(&[]).await;
     let stranger = Browser::new(&desk.base);
-    for path in ["/cases", "/incidents", "/bank", "/recipients", "/parked", "/staff"] {
+    let entry = format!("/register/{}", Uuid::now_v7());
+    for path in [
+        "/cases",
+        "/tasks",
+        "/incidents",
+        "/bank",
+        "/recipients",
+        "/gate",
+        "/gate/filings",
+        "/parked",
+        "/staff",
+        &entry,
+    ] {
         let page = stranger.get(path).await;
         assert_eq!((page.status, page.location()), (303, "/sign-in"), "{path}");
     }
@@ -36,6 +48,11 @@ async fn nothing_is_shown_or_done_without_session_and_token() {
         format!("/cases/{case}/order/withdraw"),
         format!("/cases/{case}/show"),
         "/cases/search".into(),
+        format!("/cases/{case}/evidence"),
+        format!("/register/{case}/withdraw-stop"),
+        format!("/gate/reviews/{case}/show"),
+        format!("/gate/reviews/{case}/same"),
+        "/gate/filings".into(),
         "/recipients".into(),
         "/parked/intake/drop".into(),
         "/staff".into(),

@@ -197,6 +197,7 @@ pub fn stop(case: CaseId) -> Vec<Fact> {
                     recipient,
                     outcome: ReportOutcome::Applied,
                     round: None,
+                    ground: None,
                     at: at(6),
                 }
                 .into(),

@@ -9,7 +9,9 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri},
     response::Response,
 };
-use contracts::{Code, EndedAs, Language, ReceiptNumber, Step, desk::StatusView};
+use contracts::{
+    Code, EndedAs, Language, Measure, ReceiptNumber, ReportOutcome, Step, desk::StatusView, opt_out::AnswerPart,
+};
 use privacy_seal::{AccessCode, Purpose, Zeroizing};
 use std::net::SocketAddr;
 
@@ -57,6 +59,38 @@ impl StatusPage<'_> {
     fn ground(&self, code: &Code) -> String {
         let words = self.f.w.of("ground", code.as_str());
         if words.is_empty() { self.f.w.article(code.as_str()) } else { words.to_owned() }
+    }
+    /// Stopped, or holding nothing: what they were told to stop.
+    fn stopped(&self) -> Vec<&AnswerPart> {
+        self.parts(|p| {
+            p.outcome.closes_by_itself() && (p.measure != Measure::Erase || p.outcome == ReportOutcome::NoDataHeld)
+        })
+    }
+    fn erased(&self) -> Vec<&AnswerPart> {
+        self.parts(|p| p.measure == Measure::Erase && p.outcome == ReportOutcome::Applied)
+    }
+    /// What could not be reached.
+    fn unreached(&self) -> Vec<&AnswerPart> {
+        self.parts(|p| !p.outcome.closes_by_itself())
+    }
+    fn parts(&self, of: impl Fn(&&AnswerPart) -> bool) -> Vec<&AnswerPart> {
+        self.view.answer.iter().filter(of).collect()
+    }
+    /// How many, and when: a day, or from the first to the last.
+    fn part(&self, part: &AnswerPart) -> String {
+        let (first, last) = (self.f.w.day(part.first_on), self.f.w.day(part.last_on));
+        let days = if first == last { first } else { format!("{first} – {last}") };
+        let text =
+            if part.outcome == ReportOutcome::NoDataHeld { "stop-answer.held-nothing" } else { "stop-answer.part" };
+        self.f.w.t(text).replace("{n}", &part.recipients.to_string()).replace("{days}", &days)
+    }
+    /// A ground is the recipient's own code: one that has no words here is an article, or is not shown.
+    fn report_ground(&self, code: &Code) -> String {
+        match self.f.w.of("report-ground", code.as_str()) {
+            "" if code.as_str().starts_with("act-") => self.f.w.article(code.as_str()),
+            "" => self.f.w.t("stop-answer.ground-other").to_owned(),
+            words => words.to_owned(),
+        }
     }
     fn ended(&self, ended: &EndedAs) -> &str {
         self.f.w.of("ended", ended.as_str())

@@ -4,7 +4,10 @@ use super::{
     input::Author,
     state::{Quote, Request},
 };
-use contracts::{ChangeId, ChargeId, Code, DecisionOutcome, EndedAs, EntryId, StaffId, Step, Timestamp, payment::Yen};
+use contracts::{
+    ChangeId, ChargeId, Code, DecisionOutcome, EndedAs, EntryId, StaffId, Step, Timestamp, opt_out::StopAnswer,
+    payment::Yen,
+};
 use serde::{Deserialize, Serialize};
 
 /// What did happen. Facts are noted with the speaker's time; `Asked…` are the case's own commands.
@@ -104,6 +107,9 @@ pub enum Event {
         recipients: u32,
         /// When.
         at: Timestamp,
+        /// 三つの回答.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answer: Option<StopAnswer>,
     },
     /// 決定.
     Decided {

@@ -155,8 +155,11 @@ fn note_stop(file: &mut File, event: &Event) {
             stop.instructed = stop.instructed.saturating_add(*instructions);
         }
         Event::Reported => stop.reported = stop.reported.saturating_add(1),
-        Event::StopConfirmed { recipients, at } => {
-            stop.confirmed = Some(Confirmed { recipients: *recipients, at: *at });
+        Event::StopConfirmed { recipients, at, answer } => {
+            // The stop was complete the first time; an amended report changes what is answered.
+            let first = stop.confirmed.as_ref().map_or(*at, |known| known.at);
+            let (recipients, answer) = (*recipients, answer.clone());
+            stop.confirmed = Some(Confirmed { recipients, at: first, answer, answered_at: Some(*at) });
         }
         _ => {}
     }

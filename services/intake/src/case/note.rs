@@ -71,9 +71,15 @@ pub fn note(file: &File, going: bool, fact: &Fact, calendar: &Calendar) -> Noted
         // Settled again after an amended report: counted the first time.
         Fact::InstructionSettled(fact) if fact.round.is_some() => Noted::Known,
         Fact::InstructionSettled(fact) => with_final(file, fact.entry, |_| Noted::New(Event::Reported)),
-        Fact::StopConfirmed(fact) => with_final(file, fact.entry, |stop| match stop.confirmed {
-            Some(_) => Noted::Known,
-            None => Noted::New(Event::StopConfirmed { recipients: fact.recipients, at: fact.at }),
+        Fact::StopConfirmed(fact) => with_final(file, fact.entry, |stop| match &stop.confirmed {
+            // The newest answer counts: a report may be amended after all were in.
+            Some(known) if fact.at <= known.answered_at.unwrap_or(known.at) || fact.answer == known.answer => {
+                Noted::Known
+            }
+            _ => {
+                let (recipients, at, answer) = (fact.recipients, fact.at, fact.answer.clone());
+                Noted::New(Event::StopConfirmed { recipients, at, answer })
+            }
         }),
     }
 }

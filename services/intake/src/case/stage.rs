@@ -62,7 +62,7 @@ pub fn ready_at(file: &File) -> Option<Timestamp> {
     let stop = match &file.stop {
         None => None,
         // A plain stop ends with the last report; a deletion is decided on after it.
-        Some(stop) if file.request.kind == Kind::Deletion => Some(stop.confirmed?.at),
+        Some(stop) if file.request.kind == Kind::Deletion => Some(stop.confirmed.as_ref()?.at),
         Some(_) => return None,
     };
     [Some(identity), fee, stop].into_iter().flatten().max()
@@ -74,7 +74,9 @@ pub fn ending(file: &File) -> Option<(EndedAs, Timestamp)> {
     if let Answer::Given { at, .. } = &file.answer {
         return Some((EndedAs::Decided, *at));
     }
-    if let (Kind::ProvisionStop, Some(confirmed)) = (file.request.kind, file.stop.as_ref().and_then(|s| s.confirmed)) {
+    if let (Kind::ProvisionStop, Some(confirmed)) =
+        (file.request.kind, file.stop.as_ref().and_then(|s| s.confirmed.as_ref()))
+    {
         return Some((EndedAs::Stopped, confirmed.at));
     }
     if let Some(at) = file.withdrawn_at {

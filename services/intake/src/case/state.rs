@@ -4,6 +4,7 @@
 use contracts::{
     Capacity, CaseId, ChangeId, Channel, ChargeId, Code, Date, DecisionOutcome, EndedAs, EntryId, Kind, Language,
     ReceiptNumber, Scope, Timestamp, Track,
+    opt_out::StopAnswer,
     payment::{PaymentReference, Yen},
 };
 use privacy_seal::PublicKey;
@@ -265,12 +266,18 @@ pub enum Block {
 }
 
 /// 停止完了.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Confirmed {
     /// How many recipients reported.
     pub recipients: u32,
-    /// When.
+    /// When, the first time.
     pub at: Timestamp,
+    /// 三つの回答: what they did. An amended report is followed by another answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<StopAnswer>,
+    /// When that answer was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_at: Option<Timestamp>,
 }
 
 /// 決定 as the case sees it.

@@ -125,6 +125,7 @@ pub fn settled(round: u8, which: u128, hour: i64) -> Fact {
         recipient: RecipientId(Uuid::from_u128(70 + which)),
         outcome: ReportOutcome::Applied,
         round: None,
+        ground: None,
         at: hours(hour),
     })
 }

@@ -10,6 +10,7 @@ pub mod desk;
 pub mod file;
 pub mod http;
 pub mod keys;
+pub mod pages;
 pub mod review;
 pub mod rows;
 pub mod runs;
@@ -24,6 +25,7 @@ use anyhow::Context;
 use chassis::{Bus, Runtime};
 use contracts::{
     gate::{CheckGate, DecideReview, KeepFiling, ListGateIncidents, ListReviews},
+    gate_desk::{ListFilings, ListGateRuns, ShowReview},
     request::StaffCommand,
 };
 use std::sync::Arc;
@@ -65,5 +67,25 @@ pub async fn open(
         let desk = of.clone();
         async move { staff::incidents(&desk).await }
     });
+    shown(rt, bus, &desk);
     Ok(desk)
+}
+
+/// What staff look at.
+fn shown(rt: &Runtime, bus: &Arc<Bus>, desk: &Arc<Desk>) {
+    let (of, keys) = (desk.clone(), rt.keys_dir().to_owned());
+    bus.answer::<ShowReview, _, _>(move |asked| {
+        let (desk, keys) = (of.clone(), keys.clone());
+        async move { pages::review(&desk, &keys, asked).await }
+    });
+    let of = desk.clone();
+    bus.answer::<ListFilings, _, _>(move |_| {
+        let desk = of.clone();
+        async move { pages::filings(&desk).await }
+    });
+    let of = desk.clone();
+    bus.answer::<ListGateRuns, _, _>(move |_| {
+        let desk = of.clone();
+        async move { pages::runs(&desk).await }
+    });
 }

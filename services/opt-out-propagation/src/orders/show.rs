@@ -50,6 +50,7 @@ impl Orders {
             not_told: if final_since.is_some() { self.not_told(id, scope).await? } else { vec![] },
             match_first: two.map(|(first, _)| StaffId(first)),
             match_confirmed: two.is_some_and(|(_, second)| second.is_some()),
+            standing: self.standing(id).await?,
         })))
     }
 

@@ -21,7 +21,7 @@ struct Page {
     text: [&'static str; 2],
 }
 
-static PAGES: [Page; 4] = [
+static PAGES: [Page; 5] = [
     Page {
         path: "/",
         title: ["五分で始める", "Start in five minutes"],
@@ -36,6 +36,11 @@ static PAGES: [Page; 4] = [
         path: "/keys",
         title: ["鍵とテストベクトル", "Keys and test vectors"],
         text: [include_str!("texts/keys.ja.html"), include_str!("texts/keys.en.html")],
+    },
+    Page {
+        path: "/gate",
+        title: ["照合", "The gate"],
+        text: [include_str!("texts/gate.ja.html"), include_str!("texts/gate.en.html")],
     },
     Page {
         path: "/examples",
@@ -58,6 +63,10 @@ static EXAMPLES: [(&str, &str); 11] = [
     ("node/desk.mjs", include_str!("../../../../examples/node/desk.mjs")),
     ("node/package.json", include_str!("../../../../examples/node/package.json")),
 ];
+
+/// The gate's key rules as they are built in, and its test vectors, computed by another program than this one.
+const GATE_RULES: &str = include_str!("../../../../shared/gate/rules/2026-04-01.json");
+const GATE_VECTORS: &str = include_str!("../../../../shared/gate/fixtures/vectors.json");
 
 /// Which of the two languages.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -105,6 +114,8 @@ pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/openapi.json", get(|| async { document(&partner::openapi()) }))
         .route("/asyncapi.json", get(|| async { document(&partner::asyncapi()) }))
         .route("/vectors.json", get(|| async { plain("application/json", recipient_kit::VECTORS) }))
+        .route("/gate-rules.json", get(|| async { plain("application/json", GATE_RULES) }))
+        .route("/gate-vectors.json", get(|| async { plain("application/json", GATE_VECTORS) }))
         .route(
             "/assets/pages.css",
             get(|| async {
@@ -179,7 +190,10 @@ fn escaped(text: &str) -> String {
 /// The whole page. `{{vectors}}` and `{{python/webhook.py}}` in a text are the repository's files.
 fn show(page: &Page, language: Language) -> String {
     let (at, code, other) = (language.index(), language.code(), language.other());
-    let mut text = page.text[at].replace("{{vectors}}", &escaped(recipient_kit::VECTORS));
+    let mut text = page.text[at]
+        .replace("{{vectors}}", &escaped(recipient_kit::VECTORS))
+        .replace("{{gate-rules}}", &escaped(GATE_RULES))
+        .replace("{{gate-vectors}}", &escaped(GATE_VECTORS));
     for (path, file) in EXAMPLES {
         text = text.replace(&format!("{{{{{path}}}}}"), &escaped(file));
     }
@@ -225,7 +239,15 @@ mod tests {
                 // Every link inside leads somewhere.
                 for link in html.split("href=\"/").skip(1).filter_map(|rest| rest.split(['"', '?', '#']).next()) {
                     let known = PAGES.iter().any(|p| p.path == format!("/{link}"))
-                        || ["openapi.json", "asyncapi.json", "vectors.json", "assets/pages.css"].contains(&link)
+                        || [
+                            "openapi.json",
+                            "asyncapi.json",
+                            "vectors.json",
+                            "gate-rules.json",
+                            "gate-vectors.json",
+                            "assets/pages.css",
+                        ]
+                        .contains(&link)
                         || EXAMPLES.iter().any(|(path, _)| link == format!("examples/{path}"))
                         || partner::SCHEMAS.iter().any(|name| link == format!("schemas/{name}.json"));
                     assert!(known, "{} links to /{link}", page.path);

@@ -14,14 +14,14 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 /// A contractor that asks the gate.
-struct Asker {
+pub struct Asker {
     me: RecipientId,
     keys: RecipientKeys,
-    base: String,
+    pub base: String,
     http: reqwest::Client,
 }
 
-async fn asker(desk: &Desk, label: &str) -> Asker {
+pub async fn asker(desk: &Desk, label: &str) -> Asker {
     let keys = RecipientKeys::random().unwrap();
     let order = desk.by_webhook(label, &keys, "http://127.0.0.1:1/");
     assert_eq!(refused(&desk.register(order.clone()).await), None);
@@ -40,26 +40,26 @@ impl Asker {
         request
     }
 
-    async fn get(&self, path: &str) -> reqwest::Response {
+    pub async fn get(&self, path: &str) -> reqwest::Response {
         self.signed("GET", path).send().await.unwrap()
     }
 
     /// Posts a body whose digest is in the signed query.
-    async fn post(&self, path: &str, kind: &str, body: impl Into<Vec<u8>>) -> reqwest::Response {
+    pub async fn post(&self, path: &str, kind: &str, body: impl Into<Vec<u8>>) -> reqwest::Response {
         let body = body.into();
         let join = if path.contains('?') { '&' } else { '?' };
         let path = format!("{path}{join}digest={}", contracts::Digest(Sha256::digest(&body).into()));
         self.signed("POST", &path).header("content-type", kind).body(body).send().await.unwrap()
     }
 
-    async fn check(&self, question: Value) -> (u16, Value) {
+    pub async fn check(&self, question: Value) -> (u16, Value) {
         let answered = self.post("/partner/v1/gate/check", "application/json", question.to_string()).await;
         (answered.status().as_u16(), answered.json().await.unwrap())
     }
 }
 
 /// The service runs, and what the test enters by hand gets its keys as the service's own entries do.
-async fn serving() -> Desk {
+pub async fn serving() -> Desk {
     let desk = Desk::serving().await;
     let keys = GateKeys::load_or_create(desk.rt.keys_dir()).unwrap();
     desk.register.gate_with(keys, gate::Rules::built_in());
@@ -67,7 +67,7 @@ async fn serving() -> Desk {
 }
 
 /// Hanako is blocked, with name and sex.
-async fn stopped(desk: &Desk) -> EntryId {
+pub async fn stopped(desk: &Desk) -> EntryId {
     let (case, entry) = (CaseId::new(), EntryId::new());
     desk.register.keep(case, entry, &Personal::new(hanako(&[]))).await.unwrap().unwrap();
     place(desk, case, entry, contracts::Scope::Both).await;

@@ -372,7 +372,14 @@ async fn an_erasure_waits_for_two_people_and_a_report_that_says_why_not_for_staf
     .await
     .unwrap();
     let said: serde_json::Value = serde_json::from_str(&said).unwrap();
-    assert_eq!(said, serde_json::json!({"stopped": 1, "erased": 0, "unreachable": [["unreachable", 1]]}));
+    let today = opt_out_propagation::propagation::day_of(desk.bus.clock().now());
+    let part = |measure: &str, outcome: &str| serde_json::json!({"measure": measure, "outcome": outcome, "recipients": 1, "first_on": today, "last_on": today});
+    let mut unreachable = part("erase", "unreachable");
+    unreachable["ground"] = "act-19-2".into();
+    assert_eq!(
+        said,
+        serde_json::json!({"stopped": 1, "erased": 0, "unreachable": [["unreachable", 1]], "parts": [part("stop", "applied"), unreachable]})
+    );
     let detail = desk.detail(entry).await;
     let answers: Vec<_> =
         detail.answers.iter().map(|a| (a.measure, a.outcome, a.confirmed.clone().unwrap().1)).collect();

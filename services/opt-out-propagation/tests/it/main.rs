@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods)] // recipients and neighbours have clocks of their own
 
 mod desk;
+mod documents;
 mod engine;
 mod fan_out;
 mod files;
@@ -14,3 +15,4 @@ mod partner;
 mod reconcile;
 mod sick;
 mod webhook_options;
+mod standing;

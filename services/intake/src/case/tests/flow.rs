@@ -2,6 +2,7 @@
 
 use super::*;
 use DecisionOutcome::{Full, Refused};
+use contracts::opt_out::{AnswerPart, StopAnswer};
 
 #[test]
 fn a_disclosure_asks_for_identity_and_fee_side_by_side_and_then_for_the_answer() {
@@ -271,6 +272,35 @@ fn the_page_of_a_stop_counts_recipients_and_shows_no_block_that_was_lifted() {
     assert_eq!(page(&story).recipients.map(|r| (r.instructed, r.reported)), Some((2, 2)));
     let withdrawn = Story::of(Kind::ProvisionStop).hears(placed(1, 1)).then(withdraw(2));
     assert_eq!(page(&withdrawn).blocked_since, None);
+}
+
+#[test]
+fn the_page_of_a_stop_shows_the_newest_answer_once_all_have_reported() {
+    let page = |story: &Story| crate::status::view(&story.state, Calendar::embedded()).unwrap();
+    let part = |outcome| AnswerPart {
+        measure: contracts::Measure::Stop,
+        outcome,
+        ground: None,
+        recipients: 2,
+        first_on: Date::constant(2026, 6, 2),
+        last_on: Date::constant(2026, 6, 3),
+    };
+    let answered = |hour, outcome| {
+        let answer = Some(StopAnswer { stopped: 2, parts: vec![part(outcome)], ..StopAnswer::default() });
+        Fact::StopConfirmed(StopConfirmed { case: id(), entry: entry(1), recipients: 2, at: hours(hour), answer })
+    };
+    let story = Story::of(Kind::ProvisionStop).hears(placed(1, 1)).hears(confirmed(5)).hears(fanned_out(1, 6));
+    assert!(page(&story).answer.is_empty(), "before the last report a part would look like none");
+    let mut story = story.hears(answered(9, ReportOutcome::Applied));
+    assert_eq!(page(&story).answer, [part(ReportOutcome::Applied)]);
+    story.new_words();
+    // An amended report: another answer; the case ended when it ended.
+    let since = page(&story).since;
+    let mut story = story.hears(answered(20, ReportOutcome::Exempt));
+    assert_eq!((page(&story).answer, page(&story).since), (vec![part(ReportOutcome::Exempt)], since));
+    assert!(story.new_words().is_empty(), "it ends once");
+    assert_eq!(story.feed(&Input::Fact(answered(20, ReportOutcome::Exempt))), Verdict::Already);
+    assert_eq!(story.feed(&Input::Fact(answered(9, ReportOutcome::Applied))), Verdict::Already, "an older one comes late");
 }
 
 #[test]

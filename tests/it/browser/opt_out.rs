@@ -1,0 +1,341 @@
+//! The whole opt-out in the console, with the mouse: who will be told, the identity, the instructions as they move, a report
+//! that cannot identify the person, a possible match for two people, and the file that proves it all.
+
+use super::{
+    access::look_over,
+    chrome::Chrome,
+    console::{SEND, sets_a_password},
+    public,
+    words::Words,
+};
+use crate::journey::{
+    contractors::{Joined, by_webhook, prepared},
+    desk::{Desk, Filed},
+    people::Person,
+};
+use console::By;
+use contracts::{
+    Digest, EndedAs, ReportOutcome, Step, Transport,
+    recipient::{Report, ReportAnswer, ReportStage},
+};
+use launcher::story::{self, Contractor};
+use recipient_kit::{apply, digest_of, http::HttpDesk, pull, report, send::SendsReports};
+use serde_json::{Value, json};
+use sha2::Digest as _;
+use std::path::Path;
+use testkit::eventually;
+
+const CONFIRM: &str = "form[action$='/order/confirm-identity']";
+const WHY: &str = "the papers show the same person";
+
+/// From the case to its evidence; ends on the person's own page.
+pub async fn from_the_case_to_the_evidence(chrome: &Chrome, desk: &Desk) {
+    let person = Person::number(9);
+    let _analysis: Joined = by_webhook(desk, "analysis").await;
+    let core = pulls(desk, "core-data").await;
+    let filed = desk.file(&story::opt_out_of(&person.json())).await;
+    desk.until(&filed, "the provisional block", |s| s.blocked_since.is_some() && s.step == Step::Verifying).await;
+
+    let w = Words::of_the_console("ja");
+    let base = sets_a_password(chrome, desk, &w).await;
+    chrome.press(".tools a[hreflang=en]").await;
+    let w = Words::of_the_console("en");
+    looks_before_confirming(chrome, desk, &w, &base, &filed).await;
+    let entry = sees_the_instructions_move(chrome, desk, &w, &base, &filed, &core).await;
+    deals_with_what_cannot_be_identified(chrome, desk, &w, &base, &entry, &core).await;
+    two_people_look_at_a_possible_match(chrome, desk, &w, &base, &person, &core).await;
+    takes_the_evidence(chrome, desk, &base, &filed).await;
+    the_other_pages(chrome, &w, &base, &core).await;
+    the_person_reads_the_answer(chrome, desk, &filed).await;
+}
+
+/// One that fetches: the test has its keys, and reports what it likes.
+async fn pulls(desk: &Desk, label: &'static str) -> Contractor {
+    let (contractor, _) = prepared(desk, label);
+    let by = By::new(desk.staff, "a contractor of ours");
+    let new = contractor.registration(Transport::Pull, None, None);
+    desk.obeyed("a recipient is registered", || desk.commands.register_recipient(by, new.clone())).await;
+    contractor
+}
+
+/// Nothing goes out before the page was seen on which everybody stands who will be told.
+async fn looks_before_confirming(chrome: &Chrome, desk: &Desk, w: &Words, base: &str, filed: &Filed) {
+    eventually("the case is on its page", || async {
+        chrome.goto(&format!("{base}/cases/{}", filed.case)).await;
+        if chrome.has(CONFIRM).await && chrome.has("a[href^='/register/']").await {
+            Ok(())
+        } else {
+            Err(chrome.main().await)
+        }
+    })
+    .await;
+    look_over(chrome, w.lang).await;
+    chrome.click(&format!("{CONFIRM} input[value=drivers-licence]")).await;
+    chrome.fill(&format!("{CONFIRM} textarea[name=why]"), WHY).await;
+    chrome.press(&format!("{CONFIRM} button")).await;
+    assert_eq!(chrome.text("h1").await, w.t("preview.title"), "{}", chrome.main().await);
+    assert_eq!(chrome.texts("tbody th").await, ["analysis", "core-data"], "both are told");
+    assert_eq!(desk.count("select count(*) from optout.delivery").await, 0, "nothing has been sent");
+    look_over(chrome, w.lang).await;
+    chrome.press(SEND).await;
+    // The case runs ahead of those it asks for something: what is too early is sent again.
+    eventually("the identity is confirmed", || async {
+        if chrome.has(".answer.done[role=status]").await {
+            return Ok(());
+        }
+        let answer = chrome.main().await;
+        chrome.goto(&format!("{base}/cases/{}", filed.case)).await;
+        chrome.click(&format!("{CONFIRM} input[value=drivers-licence]")).await;
+        chrome.fill(&format!("{CONFIRM} textarea[name=why]"), WHY).await;
+        chrome.press(&format!("{CONFIRM} button")).await;
+        chrome.press(SEND).await;
+        Err(answer)
+    })
+    .await;
+}
+
+/// The text of the stage in a recipient's row.
+async fn stage(chrome: &Chrome, label: &str) -> String {
+    let rows = "return [...document.querySelectorAll('tbody tr')].filter(r => r.cells.length === 6)
+        .map(r => [r.cells[0].textContent.trim(), r.querySelector('.stage').textContent.trim()])";
+    let found = chrome.script(rows, vec![]).await;
+    let row = found.as_array().unwrap().iter().find(|row| row[0] == label).cloned();
+    row.map_or_else(String::new, |row| row[1].as_str().unwrap_or_default().to_owned())
+}
+
+async fn until_stage(chrome: &Chrome, page: &str, label: &str, wanted: &str) {
+    eventually(&format!("{label}: {wanted}"), || async {
+        chrome.goto(page).await;
+        let now = stage(chrome, label).await;
+        if now == wanted { Ok(()) } else { Err(format!("`{now}`: {}", chrome.main().await)) }
+    })
+    .await;
+}
+
+/// Gives back the address of the entry's page.
+async fn sees_the_instructions_move(
+    chrome: &Chrome,
+    desk: &Desk,
+    w: &Words,
+    base: &str,
+    filed: &Filed,
+    core: &Contractor,
+) -> String {
+    chrome.goto(&format!("{base}/cases/{}", filed.case)).await;
+    chrome.press(".figures a[href^='/register/']").await;
+    let entry = chrome.url().await;
+    until_stage(chrome, &entry, "analysis", w.t("instruction.settled")).await;
+    until_stage(chrome, &entry, "core-data", w.t("instruction.issued")).await;
+    look_over(chrome, w.lang).await;
+    chrome.press(".tools a[hreflang=ja]").await;
+    look_over(chrome, "ja").await;
+    chrome.press(".tools a[hreflang=en]").await;
+    says(desk, core, ReportStage::Received).await;
+    until_stage(chrome, &entry, "core-data", w.t("instruction.received")).await;
+    says(desk, core, ReportStage::Reported { outcome: ReportOutcome::CannotIdentify, ground: None }).await;
+    until_stage(chrome, &entry, "core-data", w.t("instruction.reported")).await;
+    entry
+}
+
+/// A signed report about the last instruction it fetched.
+async fn says(desk: &Desk, who: &Contractor, stage: ReportStage) {
+    let http = HttpDesk::new(&desk.partner_url).unwrap();
+    let body = eventually("the feed has it", || async {
+        let (bodies, _) = http.page(&who.keys, who.id, "0.0").await.map_err(|e| format!("{e:?}"))?;
+        bodies.last().cloned().ok_or("empty".to_owned())
+    })
+    .await;
+    let said = Report {
+        instruction: apply::parse(&body).unwrap().id,
+        recipient: who.id,
+        digest: digest_of(&body),
+        stage,
+        time: desk.clock().now(),
+        book_entry: None,
+        erasures: vec![],
+    };
+    let answer = http.send(&report::sign(&said, &who.keys.signing)).await.unwrap();
+    assert!(matches!(answer, ReportAnswer::Accepted { .. }), "{answer:?}");
+}
+
+/// Sent back once; the recipient looks again and says the same, and then it stands.
+async fn deals_with_what_cannot_be_identified(
+    chrome: &Chrome,
+    desk: &Desk,
+    w: &Words,
+    base: &str,
+    entry: &str,
+    core: &Contractor,
+) {
+    chrome.goto(base).await;
+    chrome.press("nav a[href='/tasks']").await;
+    assert!(chrome.text(".cards li").await.contains(w.t("outcome.cannot-identify")), "{}", chrome.main().await);
+    look_over(chrome, w.lang).await;
+    chrome.fill(".cards input[name=why]", "ask them to look for the former name").await;
+    chrome.press(".cards button.danger").await;
+    assert!(chrome.text(".answer.done").await.contains(w.t("status.acted")), "{}", chrome.main().await);
+    until_stage(chrome, entry, "core-data", w.t("instruction.received")).await;
+    says(desk, core, ReportStage::Reported { outcome: ReportOutcome::CannotIdentify, ground: None }).await;
+    eventually("the task is there again", || async {
+        chrome.goto(&format!("{base}/tasks")).await;
+        if chrome.has(".cards li").await { Ok(()) } else { Err(chrome.main().await) }
+    })
+    .await;
+    chrome.press(".cards a[href^='/register/']").await;
+    assert_eq!(chrome.url().await, entry, "the task leads to its entry");
+    chrome.goto(&format!("{base}/tasks")).await;
+    chrome.fill(".cards input[name=why]", "they hold no record of this person").await;
+    chrome.press(".cards button.main").await;
+    assert!(chrome.text(".answer.done").await.contains(w.t("status.settled")), "{}", chrome.main().await);
+    until_stage(chrome, entry, "core-data", w.t("instruction.settled")).await;
+    assert!(chrome.text(".three").await.contains(w.t("outcome.cannot-identify")), "{}", chrome.main().await);
+    look_over(chrome, w.lang).await;
+}
+
+/// A contractor's question, signed.
+async fn asks(desk: &Desk, who: &Contractor, path: &str, question: &Value) -> Value {
+    let body = question.to_string();
+    let path = format!("{path}?digest={}", Digest(sha2::Sha256::digest(body.as_bytes()).into()));
+    let now = desk.clock().now().as_second().try_into().unwrap();
+    let mut request = reqwest::Client::new().post(format!("{}{path}", desk.partner_url));
+    for (name, value) in pull::sign(&who.keys.signing, who.id, now, "POST", &path) {
+        request = request.header(name, value);
+    }
+    request.header("content-type", "application/json").body(body).send().await.unwrap().json().await.unwrap()
+}
+
+/// The values are on one page only, after it was written down who looks; the same person cannot be both.
+async fn two_people_look_at_a_possible_match(
+    chrome: &Chrome,
+    desk: &Desk,
+    w: &Words,
+    base: &str,
+    person: &Person,
+    core: &Contractor,
+) {
+    let row = json!({ "kana": person.kana, "birth-date": person.birth_date, "name": "別人 花子" });
+    let answered =
+        asks(desk, core, "/partner/v1/gate/check", &json!({ "flow": "build", "track": "both", "rows": [row] })).await;
+    assert_eq!(answered["answers"][0]["answer"], "possible", "{answered}");
+    let arrived = json!({ "flow": "hospital-supply", "supplier": "1312345678", "file": "delivery-7", "line": 17 });
+    asks(desk, core, "/partner/v1/gate/incidents", &arrived).await;
+
+    chrome.goto(&format!("{base}/tasks")).await;
+    chrome.press(".note a[href='/gate']").await;
+    assert!(!chrome.main().await.contains(&person.name), "shown unasked");
+    assert!(chrome.text("tbody").await.contains("delivery-7"));
+    look_over(chrome, w.lang).await;
+    chrome.press("form[action$='/show'] button").await;
+    let shown = chrome.text("tbody").await;
+    assert!(shown.contains(&person.name) && shown.contains(w.t("gate.differs")), "{shown}");
+    assert_eq!(desk.count("select count(*) from console.view_audit where purpose = 'gate-review'").await, 1);
+    look_over(chrome, w.lang).await;
+    chrome.fill("textarea[name=why]", "another given name, another address").await;
+    chrome.press("button[formaction$='/other']").await;
+    assert!(chrome.text(".answer.done").await.contains(w.t("status.waits-for-another-person")));
+    chrome.goto(&format!("{base}/gate")).await;
+    chrome.press("form[action$='/show'] button").await;
+    assert!(chrome.main().await.contains(w.t("gate.you-said")), "{}", chrome.main().await);
+    assert!(!chrome.has("textarea[name=why]").await);
+}
+
+/// A finished download of this ending.
+async fn downloaded(folder: &Path, ending: &str) -> Vec<u8> {
+    eventually(&format!("{ending} is downloaded"), || async {
+        let files = std::fs::read_dir(folder).map_err(|e| e.to_string())?;
+        let names: Vec<_> = files.map(|f| f.unwrap().path()).collect();
+        let found = names.iter().find(|path| path.to_string_lossy().ends_with(ending));
+        found.and_then(|path| std::fs::read(path).ok()).ok_or(format!("{names:?}"))
+    })
+    .await
+}
+
+/// The file is the one of the command line: signed by the house, and verified as a stranger would.
+async fn takes_the_evidence(chrome: &Chrome, desk: &Desk, base: &str, filed: &Filed) {
+    let folder = desk.house.folder().join("downloads");
+    std::fs::create_dir_all(&folder).unwrap();
+    chrome.downloads_go_to(&folder).await;
+    chrome.goto(&format!("{base}/cases/{}", filed.case)).await;
+    chrome.click("button[name=copy][value=full]").await;
+    let full = downloaded(&folder, &format!("evidence-{}.json", filed.case)).await;
+    let key = launcher::evidence::key(desk.rt.keys_dir()).unwrap().verifier();
+    let said = evidence::verify(&full, Some(&key)).unwrap_or_else(|e| panic!("{e}")).lines.join("\n");
+    for text in ["core-data (contractor): cannot-identify", "analysis (contractor): applied", "CONFIRMED: all 2"] {
+        assert!(said.contains(text), "`{text}` is not in\n{said}");
+    }
+    chrome.click("button[name=copy][value=person]").await;
+    let copy = downloaded(&folder, "-person.json").await;
+    evidence::verify(&copy, Some(&key)).unwrap_or_else(|e| panic!("{e}"));
+    let parsed = |bytes: &[u8]| -> evidence::Evidence {
+        let file: evidence::File = serde_json::from_slice(bytes).unwrap();
+        serde_json::from_slice(&file.payload.0).unwrap()
+    };
+    assert_eq!(parsed(&full).copy, evidence::file::Copy::Full);
+    assert_eq!(parsed(&copy).copy, evidence::file::Copy::Person);
+    for purpose in ["evidence-full", "evidence-person"] {
+        let rows: i64 = sqlx::query_scalar("select count(*) from console.view_audit where purpose = $1 and case_id = $2")
+            .bind(purpose)
+            .bind(filed.case.0)
+            .fetch_one(&mut desk.admin().await)
+            .await
+            .unwrap();
+        assert_eq!(rows, 1, "{purpose}: who took it is written down");
+    }
+}
+
+/// What the menu leads to besides, in both languages.
+async fn the_other_pages(chrome: &Chrome, w: &Words, base: &str, core: &Contractor) {
+    let recipient = format!("/recipients/{}", core.id);
+    for path in ["/cases", "/tasks", "/gate", "/gate/runs", "/gate/filings", "/recipients", recipient.as_str()] {
+        for lang in ["ja", w.lang] {
+            chrome.goto(&format!("{base}{path}?lang={lang}")).await;
+            look_over(chrome, lang).await;
+        }
+    }
+    // Every form of a page is looked at, also those that are folded away.
+    chrome.script("document.querySelectorAll('details').forEach(d => d.open = true)", vec![]).await;
+    look_over(chrome, w.lang).await;
+    chrome.goto(&format!("{base}/gate/filings")).await;
+    for (field, text) in [("supplier", "1312345678"), ("called", "架空総合病院"), ("number", "h-12"), ("notice_days", "30")] {
+        chrome.fill(&format!("#{field}"), text).await;
+    }
+    chrome.click("input[name=track][value=anonymised]").await;
+    for day in ["filed_on", "starts_on"] {
+        let set = "document.getElementById(arguments[0]).value = '2026-04-01'";
+        chrome.script(set, vec![json!(day)]).await;
+    }
+    chrome.fill("#why", "the ministers' page of today").await;
+    chrome.press(SEND).await;
+    assert!(chrome.text(".answer.done").await.contains(w.t("status.filed")), "{}", chrome.main().await);
+}
+
+/// Stopped, erased, could not be reached and why: on the status page, and nobody is named there.
+async fn the_person_reads_the_answer(chrome: &Chrome, desk: &Desk, filed: &Filed) {
+    let end = desk.until(filed, "the three-part answer", |s| s.step == Step::Ended && !s.answer.is_empty()).await;
+    assert_eq!(end.ended_as, Some(EndedAs::Stopped));
+    let outcomes: Vec<(ReportOutcome, u32)> = end.answer.iter().map(|p| (p.outcome, p.recipients)).collect();
+    assert_eq!(outcomes, [(ReportOutcome::Applied, 1), (ReportOutcome::CannotIdentify, 1)]);
+    let json = serde_json::to_string(&end).unwrap();
+    assert!(!json.contains("analysis") && !json.contains("core-data"), "{json}");
+    for lang in ["ja", "en"] {
+        let w = Words::of_the_desk(lang);
+        chrome.goto(&format!("{}/status?lang={lang}", desk.public_url)).await;
+        public::ask(chrome, &filed.receipt.receipt_number, &filed.receipt.access_code).await;
+        let answer = chrome.text("section[aria-labelledby=answer]").await;
+        for key in ["stop-answer.title", "stop-answer.erased", "report-outcome.cannot-identify"] {
+            assert!(answer.contains(w.t(key)), "{key}: {answer}");
+        }
+        assert!(!answer.contains("core-data"), "{answer}");
+        look_over(chrome, lang).await;
+    }
+}
+
+/// The developers' pages of the gate, in both languages.
+pub async fn the_developers_pages(chrome: &Chrome, desk: &Desk) {
+    for path in ["/", "/gate"] {
+        for lang in ["ja", "en"] {
+            chrome.goto(&format!("{}{path}?lang={lang}", desk.partner_url)).await;
+            look_over(chrome, lang).await;
+        }
+    }
+}
