@@ -5,6 +5,8 @@ mod cpu;
 mod gate;
 mod hop;
 mod intake;
+mod nats;
+mod replay;
 mod report;
 mod sink;
 mod start;
@@ -51,6 +53,18 @@ enum Name {
         #[arg(long, default_value_t = 10_000)]
         deliveries: usize,
     },
+    /// A backlog of stops to ten recipients over NATS, beside a bare loop that publishes durably to the same server.
+    Nats {
+        /// Deliveries.
+        #[arg(long, default_value_t = 10_000)]
+        deliveries: usize,
+    },
+    /// Everything that one recipient was ever told, again over the pull feed, beside bare reads of the same rows.
+    Replay {
+        /// Positions.
+        #[arg(long, default_value_t = 1_000_000)]
+        positions: i64,
+    },
     /// Where the webhooks of `webhooks` arrive.
     #[command(hide = true)]
     Sink,
@@ -70,6 +84,8 @@ fn main() -> anyhow::Result<()> {
             Name::Intake { seconds } => intake::run(seconds).await,
             Name::Gate { rows, entries } => gate::run(rows, entries).await,
             Name::Hop { journeys } => hop::run(journeys).await,
+            Name::Nats { deliveries } => nats::run(deliveries).await,
+            Name::Replay { positions } => replay::run(positions).await,
             Name::Webhooks { deliveries } => webhooks::run(deliveries).await,
             Name::Sink => sink::serve().await,
             Name::Desk { up } => launcher::run(launcher::Cli { command: None, up }).await,

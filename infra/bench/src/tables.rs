@@ -41,7 +41,9 @@ impl Tables {
             let was = before.counts.get(name).copied().unwrap_or_default();
             let [i, u, h, d, s, x] = std::array::from_fn(|n| each(now[n] - was[n]));
             if i + u + d + s + x >= 0.05 {
-                eprintln!("  {name}: {i:.2} inserts, {u:.2} updates ({h:.2} in place), {d:.2} deletes, {s:.2} + {x:.2} scans");
+                eprintln!(
+                    "  {name}: {i:.2} inserts, {u:.2} updates ({h:.2} in place), {d:.2} deletes, {s:.2} + {x:.2} scans"
+                );
             }
         }
     }

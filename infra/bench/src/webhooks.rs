@@ -120,7 +120,7 @@ async fn register(up: &Up, folder: &Path, paths: &[&str], sink: &Sink) -> anyhow
 }
 
 /// Final stops that wait for their fan-out, entered as the service enters them.
-async fn backlog(up: &Up, changes: usize) -> anyhow::Result<()> {
+pub async fn backlog(up: &Up, changes: usize) -> anyhow::Result<()> {
     let rt = Runtime::new(up.place.settings.clone(), Clock::system())?;
     let bus = rt.bus(Service::OptOut).await?;
     let custody = custody::Custody::open(&rt, &bus).await?;

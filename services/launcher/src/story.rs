@@ -207,13 +207,41 @@ impl Contractor {
     }
 }
 
-/// A contractor over NATS joins: it makes a user key, the steward admits it, staff register it, it connects and pulls.
+/// What a recipient connects to NATS with.
+pub struct NatsAccess {
+    /// The text of its `.creds` file.
+    pub creds: String,
+    /// Its account (`A…`).
+    pub account: String,
+}
+
+/// A contractor over NATS joins: it is admitted, connects and pulls.
 pub async fn join_over_nats(
     up: &Up,
     commands: &Commands,
     staff: StaffId,
     contractor: &Contractor,
 ) -> anyhow::Result<Running> {
+    let access = admitted_over_nats(up, commands, staff, contractor).await?;
+    let begun = Instant::now();
+    loop {
+        // Its account is known to the server once the steward has passed by.
+        let NatsAccess { creds, account } = &access;
+        match recipient_kit::run::over_nats(contractor.works.clone(), &up.place.nats_url, creds, account).await {
+            Ok(running) => return Ok(running),
+            Err(e) => ensure!(begun.elapsed() < PATIENCE, "the contractor cannot connect: {e}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// The contractor makes a user key, the steward admits it, staff register it.
+pub async fn admitted_over_nats(
+    up: &Up,
+    commands: &Commands,
+    staff: StaffId,
+    contractor: &Contractor,
+) -> anyhow::Result<NatsAccess> {
     let seed_file = contractor.folder.join("nats-user.secret");
     let user = nats_auth::RootSecret::load_or_create(&seed_file)?.user_for("recipient");
     let ask = steward::Admit { recipient: contractor.id.0, user: user.public_key() };
@@ -223,17 +251,7 @@ pub async fn join_over_nats(
     done(commands.register_recipient(By::new(staff, "example contractor"), new).await?)?;
     let seed = user.seed().context("the user's seed")?;
     let creds = nats_auth::format_creds(&admitted.user_jwt, &seed);
-    let begun = Instant::now();
-    loop {
-        // Its account is known to the server once the steward has passed by.
-        match recipient_kit::run::over_nats(contractor.works.clone(), &up.place.nats_url, &creds, &admitted.account)
-            .await
-        {
-            Ok(running) => return Ok(running),
-            Err(e) => ensure!(begun.elapsed() < PATIENCE, "the contractor cannot connect: {e}"),
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    Ok(NatsAccess { creds, account: admitted.account })
 }
 
 /// A contractor behind a webhook joins: it listens, staff register its address, it trusts the desk's published key.

@@ -84,6 +84,9 @@ impl Up {
         if let Some(desk) = services.address("desk") {
             addresses.desk = format!("http://{desk}");
         }
+        if let Some(partner) = services.address("partner") {
+            addresses.partner = format!("http://{partner}");
+        }
         Ok(Self { addresses, place, services, keeper })
     }
 

@@ -95,7 +95,11 @@ impl Orders {
             rows.into_iter().filter_map(|(id, label, late)| Some((id, (label.parse().ok()?, late)))).collect();
         let known = known(&mut db, asked.entry.map(|entry| entry.0)).await?;
         let scope = asked.scope.or(known.scope).unwrap_or(Scope::Both);
-        let about = About { scope: (!asked.everybody).then_some(scope), shown: known.shown };
+        let about = About {
+            scope: (!asked.everybody).then_some(scope),
+            shown: known.shown,
+            builds: propagation::is_about_builds(asked.measure),
+        };
         let (told, not_told) = preview(&all, &labels, &about, asked.measure, &self.periods, self.now());
         Ok(StopPreview { scope, identified: known.identified, hospitals: known.hospitals, told, not_told })
     }
