@@ -50,6 +50,9 @@ pub struct Terms {
     /// Drawn when it was issued: its report is confirmed by a person, whatever it says (Rules art. 21).
     #[serde(default)]
     pub drawn: bool,
+    /// To erase everything of everybody (a certification ended): about no entry and no case, so it is nobody's news but the desk's.
+    #[serde(default)]
+    pub everything: bool,
 }
 
 const fn stop() -> Measure {
@@ -581,7 +584,8 @@ impl Machine for Instruction {
     }
 
     fn announce(id: Uuid, after: &State, event: &Event) -> Vec<Message> {
-        let Some(Terms { case, entry, recipient, position, deadline, .. }) = after.terms().copied() else {
+        let Some(Terms { case, entry, recipient, position, deadline, everything: false, .. }) = after.terms().copied()
+        else {
             return Vec::new();
         };
         let (instruction, round) = (InstructionId(id), said_round(after));

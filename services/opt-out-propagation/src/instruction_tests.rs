@@ -20,6 +20,7 @@ fn terms() -> Terms {
         remind_seconds: 60,
         measure: Measure::Stop,
         drawn: false,
+        everything: false,
     }
 }
 fn drawn() -> Input {

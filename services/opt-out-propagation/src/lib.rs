@@ -7,6 +7,7 @@
 mod answers;
 pub mod change;
 pub mod delivery;
+pub mod duties;
 pub mod engine;
 pub mod entry;
 pub mod fanout;
@@ -24,6 +25,7 @@ pub mod receipt;
 pub mod recipients;
 pub mod refusal;
 pub mod reports;
+pub mod retention;
 pub mod rows;
 pub mod settings;
 pub mod transport;
@@ -34,6 +36,7 @@ use anyhow::Context;
 use chassis::{Bus, Db, DbError, Home, Runtime, Started};
 use contracts::{Service, Uuid};
 use custody::Custody;
+use duties::Duties;
 use fanout::FanOut;
 use orders::Orders;
 use person::Register;
@@ -68,6 +71,7 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     let bus = rt.bus(Service::OptOut).await?;
     let custody = Custody::open(&rt, &bus).await?;
     let register = Arc::new(Register::new(bus.clone(), custody.key().clone(), custody.vault().clone(), index));
+    register.retain_by(settings.retention()?);
     let gate = gate::open(&rt, &bus, &register, &settings).await?;
     let db = bus.db().clone();
     custody.tend(&bus, move |entries| sealed(db.clone(), entries));
@@ -77,7 +81,8 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     let (changes, refusals) = (Home::<change::Change>::new(&bus), Home::<refusal::Refusal>::new(&bus));
     let (fan_out, deliveries) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
 
-    Desk {
+    let duties = Desk {
+        keys: &keys,
         bus: &bus,
         custody: &custody,
         register: &register,
@@ -96,7 +101,9 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     chassis::http::serve(
         &bus.stopping(),
         listener,
-        partner::router(bus.clone(), reports, settings.poll()).merge(gate::http::router(gate)),
+        partner::router(bus.clone(), reports, settings.poll())
+            .merge(gate::http::router(gate))
+            .merge(duties::incident::router(duties)),
     );
 
     let react = React { entries: entries.clone(), register, clock: rt.clock(), fan_out };
@@ -107,6 +114,7 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
 
 /// What staff's orders and the fan-out share.
 struct Desk<'a> {
+    keys: &'a std::path::Path,
     bus: &'a Arc<Bus>,
     custody: &'a Custody,
     register: &'a Arc<Register>,
@@ -119,8 +127,8 @@ struct Desk<'a> {
 
 impl Desk<'_> {
     /// Answers the orders, and starts the fan-out.
-    fn open(&self) {
-        let recipients = Recipients {
+    fn open(&self) -> Arc<Duties> {
+        let recipients = Arc::new(Recipients {
             bus: self.bus.clone(),
             register: self.register.clone(),
             custody: self.custody.clone(),
@@ -128,8 +136,11 @@ impl Desk<'_> {
             allow_private: self.settings.allow_private_endpoints,
             deliveries: self.deliveries.clone(),
             fan_out: self.fan_out.clone(),
-        };
-        answers::recipients(self.bus, &Arc::new(recipients));
+        });
+        answers::recipients(self.bus, &recipients);
+        let duties = Arc::new(Duties { recipients, keys: self.keys.to_owned() });
+        answers::duties(self.bus, &duties);
+        self.bus.spawn("records", duties.clone().sweeps());
         let orders = Orders {
             bus: self.bus.clone(),
             custody: self.custody.clone(),
@@ -150,6 +161,7 @@ impl Desk<'_> {
             deliveries: self.deliveries.clone(),
         };
         self.bus.spawn("fan-out", Arc::new(fan).run(self.settings.poll()));
+        duties
     }
 }
 
@@ -169,6 +181,7 @@ fn deliver(bus: &Arc<Bus>, register: &Arc<Register>, keys: WebhookKeys, settings
 
 /// Which of these entries have a personal part: their keys are in use.
 async fn sealed(db: Db, entries: Vec<Uuid>) -> Result<Vec<Uuid>, DbError> {
-    let find = "select entry from register_entry where entry = any($1) and person is not null";
+    let find = "select entry from register_entry where entry = any($1) and person is not null
+                union all select id from stop_document where id = any($1)";
     Ok(sqlx::query_scalar(find).bind(entries).fetch_all(db.pool()).await?)
 }

@@ -2,6 +2,7 @@
 //! of it in `recipients/show.rs`.
 
 mod life;
+pub(crate) use life::erase_everything;
 mod show;
 
 use crate::{fanout::in_force, guard, person::Register, propagation};
@@ -89,7 +90,7 @@ impl Recipients {
 
     /// One order of the staff about recipients: its reason, then what it does, under the fan-out's lock, all in one
     /// transaction. `Some(reason)` refuses, and then nothing is kept. The same order again is done already.
-    async fn ordered<T: Sync>(
+    pub(crate) async fn ordered<T: Sync>(
         &self,
         command: &StaffCommand<T>,
         machine: Uuid,

@@ -9,11 +9,13 @@
 pub mod asyncapi;
 pub mod code;
 pub mod desk;
+pub mod duty;
 pub mod envelope;
 pub mod flow;
 pub mod gate;
 pub mod id;
 pub mod partner;
+mod partner_duty;
 pub mod receipt;
 pub mod recipient;
 pub mod register;

@@ -13,6 +13,7 @@
 pub mod apply;
 pub mod client;
 pub mod conformance;
+pub mod erasure;
 pub mod example;
 pub mod http;
 pub mod identifiers;

@@ -96,13 +96,19 @@ pub fn verify(bytes: &[u8], keys: &[ReportKey]) -> Result<Report, ReportError> {
 }
 
 /// Whether a report says all that it has to about an instruction with this measure: an erasure that was carried out shows
-/// date, method and items per system, and the recipient's book entry (Rules art. 46, art. 12(1)(iii)).
+/// date, method, items and backups per system, and the recipient's book entry (Rules art. 46, art. 12(1)(iii)). What the
+/// instruction's own terms ask for besides: [`crate::erasure`].
 pub fn is_complete(report: &Report, measure: Measure) -> bool {
     let erased = matches!(
         report.stage,
         ReportStage::Reported { outcome: ReportOutcome::Applied | ReportOutcome::PartlyApplied, .. }
     );
-    !(erased && measure == Measure::Erase) || report.book_entry.is_some() && !report.erasures.is_empty()
+    let shown = || {
+        report.book_entry.is_some()
+            && !report.erasures.is_empty()
+            && report.erasures.iter().all(crate::erasure::says_all)
+    };
+    !(erased && measure == Measure::Erase) || shown()
 }
 
 #[cfg(test)]
@@ -187,6 +193,7 @@ mod tests {
             method: Code::of("key-destroyed"),
             items: vec![Code::of("claims")],
             backups_until: Some("2027-02-22".parse().unwrap()),
+            no_backups: false,
             kept: vec![],
         });
         assert!(is_complete(&done, Measure::Erase));

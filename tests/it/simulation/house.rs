@@ -224,6 +224,7 @@ impl Db {
                     remind_seconds: 600,
                     measure,
                     drawn: false,
+                    everything: false,
                 };
                 let became = self.mail.handle(
                     &mut self.instructions,

@@ -2,12 +2,14 @@
 
 use super::Orders;
 use crate::{
+    duties::hospital,
     fanout::in_force,
     propagation::{self, About},
 };
 use chassis::{DbError, HandleError};
 use contracts::{
     CaseId, Code, RecipientId, Scope, StaffId, Uuid,
+    duty::ConsentTo,
     register::{EntryChange, EntryDetail, EntryReply, RecipientAnswer, ShowEntry},
 };
 use sqlx::PgPool;
@@ -62,8 +64,10 @@ impl Orders {
         .fetch_all(&mut *db)
         .await?;
         let labels: Vec<(Uuid, String)> = sqlx::query_as("select id, label from recipient").fetch_all(&mut *db).await?;
-        let about = About { scope, shown: shown.into_iter().map(RecipientId).collect() };
         let today = propagation::day_of(self.bus.clock().now());
+        let consent = hospital::consent(&mut db, entry, ConsentTo::TellOthers).await?;
+        let may_tell = consent.is_some() || !self.register.retention().needs_consent(today);
+        let about = About { scope, shown: shown.into_iter().map(RecipientId).collect(), may_tell };
         let mut not_told = Vec::new();
         for c in &all {
             let label = labels.iter().find(|(id, _)| *id == c.recipient.0).and_then(|(_, label)| label.parse().ok());

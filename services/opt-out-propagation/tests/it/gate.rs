@@ -14,14 +14,14 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 /// A contractor that asks the gate.
-struct Asker {
-    me: RecipientId,
+pub(crate) struct Asker {
+    pub(crate) me: RecipientId,
     keys: RecipientKeys,
     base: String,
     http: reqwest::Client,
 }
 
-async fn asker(desk: &Desk, label: &str) -> Asker {
+pub(crate) async fn asker(desk: &Desk, label: &str) -> Asker {
     let keys = RecipientKeys::random().unwrap();
     let order = desk.by_webhook(label, &keys, "http://127.0.0.1:1/");
     assert_eq!(refused(&desk.register(order.clone()).await), None);
@@ -30,7 +30,23 @@ async fn asker(desk: &Desk, label: &str) -> Asker {
 }
 
 impl Asker {
-    fn signed(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+    pub(crate) const fn keys(&self) -> &RecipientKeys {
+        &self.keys
+    }
+
+    /// Posts without the headers of a signed request; what is answered.
+    pub(crate) async fn bare(&self, path: &str, body: &str) -> Value {
+        let answered = self.http.post(format!("{}{path}", self.base)).body(body.to_owned()).send().await.unwrap();
+        answered.json().await.unwrap()
+    }
+
+    /// Somebody who is registered already.
+    pub(crate) fn of(desk: &Desk, me: RecipientId, keys: RecipientKeys) -> Self {
+        let base = format!("http://{}", desk.partner.unwrap());
+        Self { me, keys, base, http: reqwest::Client::new() }
+    }
+
+    pub(crate) fn signed(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let now = contracts::Timestamp::now().as_second() as u64;
         let url = format!("{}{path}", self.base);
         let mut request = if method == "GET" { self.http.get(url) } else { self.http.post(url) };
@@ -40,26 +56,26 @@ impl Asker {
         request
     }
 
-    async fn get(&self, path: &str) -> reqwest::Response {
+    pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
         self.signed("GET", path).send().await.unwrap()
     }
 
     /// Posts a body whose digest is in the signed query.
-    async fn post(&self, path: &str, kind: &str, body: impl Into<Vec<u8>>) -> reqwest::Response {
+    pub(crate) async fn post(&self, path: &str, kind: &str, body: impl Into<Vec<u8>>) -> reqwest::Response {
         let body = body.into();
         let join = if path.contains('?') { '&' } else { '?' };
         let path = format!("{path}{join}digest={}", contracts::Digest(Sha256::digest(&body).into()));
         self.signed("POST", &path).header("content-type", kind).body(body).send().await.unwrap()
     }
 
-    async fn check(&self, question: Value) -> (u16, Value) {
+    pub(crate) async fn check(&self, question: Value) -> (u16, Value) {
         let answered = self.post("/partner/v1/gate/check", "application/json", question.to_string()).await;
         (answered.status().as_u16(), answered.json().await.unwrap())
     }
 }
 
 /// The service runs, and what the test enters by hand gets its keys as the service's own entries do.
-async fn serving() -> Desk {
+pub(crate) async fn serving() -> Desk {
     let desk = Desk::serving().await;
     let keys = GateKeys::load_or_create(desk.rt.keys_dir()).unwrap();
     desk.register.gate_with(keys, gate::Rules::built_in());
@@ -67,14 +83,14 @@ async fn serving() -> Desk {
 }
 
 /// Hanako is blocked, with name and sex.
-async fn stopped(desk: &Desk) -> EntryId {
+pub(crate) async fn stopped(desk: &Desk) -> EntryId {
     let (case, entry) = (CaseId::new(), EntryId::new());
     desk.register.keep(case, entry, &Personal::new(hanako(&[]))).await.unwrap().unwrap();
     place(desk, case, entry, contracts::Scope::Both).await;
     entry
 }
 
-fn hanako(hospitals: &[&str]) -> Identifiers {
+pub(crate) fn hanako(hospitals: &[&str]) -> Identifiers {
     Identifiers {
         kana: "ヤマダ　ハナコ".into(),
         birth_date: "1980-02-29".parse().unwrap(),
@@ -97,19 +113,19 @@ async fn lift(desk: &Desk, entry: EntryId) {
     assert!(done.is_done(), "{done:?}");
 }
 
-fn row() -> Value {
+pub(crate) fn row() -> Value {
     json!({ "kana": "やまだ はなこ", "birth-date": "昭和55年2月29日", "sex": "女" })
 }
 
-fn use_of(rows: &[Value]) -> Value {
+pub(crate) fn use_of(rows: &[Value]) -> Value {
     json!({ "flow": "use", "track": "both", "rows": rows })
 }
 
-fn words(answers: &Value) -> Vec<&str> {
+pub(crate) fn words(answers: &Value) -> Vec<&str> {
     answers["answers"].as_array().unwrap().iter().map(|a| a["answer"].as_str().unwrap()).collect()
 }
 
-fn command<T>(order: T, staff: StaffId) -> StaffCommand<T> {
+pub(crate) fn command<T>(order: T, staff: StaffId) -> StaffCommand<T> {
     StaffCommand { token: Uuid::now_v7(), staff, why: Sealed(vec![1]), traceparent: None, order }
 }
 
@@ -118,7 +134,7 @@ fn service_key(desk: &Desk) -> PublicKey {
 }
 
 /// Records a filing of みどり病院 for one track, published long ago, with a notice of 30 days.
-async fn file_for(desk: &Desk, track: contracts::Scope) -> StaffReply {
+pub(crate) async fn file_for(desk: &Desk, track: contracts::Scope) -> StaffReply {
     let filing = Filing {
         supplier: Code::of("0110113719"),
         called: "みどり病院".into(),

@@ -3,10 +3,12 @@
 #![allow(clippy::disallowed_methods)] // recipients and neighbours have clocks of their own
 
 mod desk;
+mod duties;
 mod engine;
 mod fan_out;
 mod gate;
 mod heard;
+mod lawful;
 mod life;
 mod nats;
 mod partner;
