@@ -12,6 +12,7 @@
 //! | a webhook's address, an organisation's name | optout | the recipient id's 16 bytes |
 //! | a search term | intake | the member of staff's id, 16 bytes |
 
+mod duties;
 mod recipients;
 
 use chassis::{
