@@ -127,13 +127,17 @@ export class Recipient {
     if (data.sealed_to !== keyId(this.keys.sealingPublic)) throw new Refused("sealed to another key");
     const person = await this.keys.open(event.id, Buffer.from(data.person, "base64"));
     const applied = !(this.stopped.get(data.entry)?.version >= data.entry_version);
-    if (applied) await this.apply(person, data);
+    // `erase.everything`: your certification has ended, and everything that was entrusted goes. There is no person in it.
+    if (applied) await this.apply(data.erase?.everything ? undefined : person, data);
     const digest = createHash("sha256").update(body).digest("hex");
     const base = { instruction: event.id, recipient: this.me, digest, time: new Date().toISOString() };
     const done = { ...base, stage: "reported", outcome: "applied" };
     if (data.measure === "erase") {
       done.book_entry = `book-${data.position}`;
-      done.erasures = [{ system: "example", on: base.time.slice(0, 10), method: "overwritten", items: ["all"] }];
+      // What goes is in `classes`, what must stay in `keep`: this example holds none of the latter, and no backups.
+      const items = data.erase?.classes ?? ["all"];
+      const where = { system: "example", on: base.time.slice(0, 10), method: "overwritten" };
+      done.erasures = [{ ...where, items, no_backups: true, kept: ["none-held"] }];
     }
     const reports = [await this.keys.sign({ ...base, stage: "received" }), await this.keys.sign(done)];
     const { entry, entry_version: version, measure, scope, epoch, position } = data;

@@ -125,7 +125,11 @@ class Recipient:
             person = self.keys.open(event.get_id(), base64.b64decode(data["person"]))
             now = self.db.execute("select version from stopped where entry = ?", [data["entry"]]).fetchone()
             stale = now is not None and now[0] >= data["entry_version"]
-            if not stale:
+            erase = data.get("erase") or {}
+            if erase.get("everything"):
+                # Your certification has ended: everything that was entrusted to you goes, of everybody. There is no person in it.
+                self.db.execute("update stopped set measure = 'erase'")
+            elif not stale:
                 # Here your own system stops using what it holds of this person, whatever the measure: suspend also leaves
                 # current builds alone until resume or erase, and resume lifts no stop.
                 self.db.execute(
@@ -149,8 +153,10 @@ class Recipient:
                 if data["measure"] == "erase" and more["stage"] == "reported":
                     today = datetime.now(timezone.utc).date().isoformat()
                     report["book_entry"] = f"book-{data['position']}"
+                    # What goes is in `classes`, what must stay in `keep`: this example holds none of the latter, and no backups.
                     report["erasures"] = [
-                        {"system": "example", "on": today, "method": "overwritten", "items": ["all"]}
+                        {"system": "example", "on": today, "method": "overwritten", "items": erase.get("classes", ["all"]),
+                         "no_backups": True, "kept": ["none-held"]}
                     ]
                 self.db.execute(
                     "insert into report (instruction, jws) values (?, ?)", [event.get_id(), self.keys.sign(report)]

@@ -1,10 +1,15 @@
 //! Which requests are answered, and by what.
 
-use crate::{files::Files, orders::Orders, recipients::Recipients};
+use crate::{duties::Duties, files::Files, orders::Orders, recipients::Recipients};
 use chassis::{Bus, HandleError};
 use contracts::{
-    carried::{ExportFile, ImportFile},
     books::{ReplayRecipient, ShowBooks},
+    carried::{ExportFile, ImportFile},
+    duty::{
+        AnswerComplaint, AttestErasure, BringWorkOrder, ComplaintTold, EndOperator, ForwardComplaint, HospitalStopped,
+        IssueStopDocument, ListComplaints, ListOverdue, ListProcessorIncidents, Print, RecordConsent,
+        RecordDisagreement, RecordIncident, RecordRelay, ShowDuties, ShowSupervision, Supervise,
+    },
     endpoint_test::TestEndpoint,
     register::{
         AttestReport, Certify, ChangeEndpoint, ChangeScope, CloseTask, ConfirmMatch, CorrectIdentifiers,
@@ -45,10 +50,33 @@ pub(crate) fn recipients(bus: &Arc<Bus>, by: &Arc<Recipients>) {
     answer(bus, by, |r, q: ListTasks| async move { r.tasks(q).await });
 }
 
+/// About duties towards persons, hospitals and processors.
+pub(crate) fn duties(bus: &Arc<Bus>, by: &Arc<Duties>) {
+    answer(bus, by, |d, c: StaffCommand<RecordConsent>| async move { d.record_consent(c).await });
+    answer(bus, by, |d, c: StaffCommand<BringWorkOrder>| async move { d.bring(c).await });
+    answer(bus, by, |d, c: StaffCommand<HospitalStopped>| async move { d.hospital_stopped(c).await });
+    answer(bus, by, |d, c: StaffCommand<IssueStopDocument>| async move { d.issue(c).await });
+    answer(bus, by, |d, c: StaffCommand<Print>| async move { d.print(c).await });
+    answer(bus, by, |d, c: StaffCommand<RecordDisagreement>| async move { d.disagree(c).await });
+    answer(bus, by, |d, c: StaffCommand<RecordRelay>| async move { d.relay(c).await });
+    answer(bus, by, |d, q: ShowDuties| async move { d.show(q).await });
+    answer(bus, by, |d, c: StaffCommand<Supervise>| async move { d.supervise(c).await });
+    answer(bus, by, |d, q: ShowSupervision| async move { d.supervision(q).await });
+    answer(bus, by, |d, q: ListOverdue| async move { d.overdue(q).await });
+    answer(bus, by, |d, c: StaffCommand<EndOperator>| async move { d.end_operator(c).await });
+    answer(bus, by, |d, c: StaffCommand<RecordIncident>| async move { d.record_incident(c).await });
+    answer(bus, by, |d, q: ListProcessorIncidents| async move { d.incidents(q).await });
+    answer(bus, by, |d, c: StaffCommand<ForwardComplaint>| async move { d.forward(c).await });
+    answer(bus, by, |d, c: StaffCommand<AnswerComplaint>| async move { d.answer_complaint(c).await });
+    answer(bus, by, |d, c: StaffCommand<ComplaintTold>| async move { d.complaint_told(c).await });
+    answer(bus, by, |d, q: ListComplaints| async move { d.complaints(q).await });
+}
+
 /// About entries, instructions and tasks.
 pub(crate) fn orders(bus: &Arc<Bus>, by: &Arc<Orders>) {
     answer(bus, by, |o, c: StaffCommand<CloseTask>| async move { o.close_task(c).await });
     answer(bus, by, |o, c: StaffCommand<AttestReport>| async move { o.attest(c).await });
+    answer(bus, by, |o, c: StaffCommand<AttestErasure>| async move { o.attest_erasure(c).await });
     answer(bus, by, |o, c: StaffCommand<ConfirmMatch>| async move { o.confirm_match(c).await });
     answer(bus, by, |o, c: StaffCommand<ChangeScope>| async move { o.change_scope(c).await });
     answer(bus, by, |o, c: StaffCommand<CorrectIdentifiers>| async move { o.correct(c).await });

@@ -14,14 +14,16 @@ use crate::{
     instruction::Instruction,
     person::{PersonError, Register},
     propagation::{self, Candidate, Periods},
+    retention::Record,
 };
+use calendar::Calendar;
 use chassis::{Bus, Cause, DbError, HandleError, Home, telemetry};
 use contracts::{
-    CaseId, ChangeId, EntryId, InstructionId, Measure, RecipientId, Scope, Sealed, Timestamp, Uuid,
-    envelope::TraceParent,
+    CaseId, ChangeId, Date, EntryId, InstructionId, Measure, RecipientId, RecipientKind, Scope, Sealed, Timestamp,
+    Uuid, envelope::TraceParent, recipient::EraseTerms,
 };
 use privacy_seal::PublicKey;
-use recipient_kit::identifiers;
+use recipient_kit::{Identifiers, identifiers};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::Notify;
 
@@ -88,6 +90,8 @@ enum Kind {
     Late(RecipientId),
     /// What an old endpoint owed.
     Reissue(InstructionId),
+    /// To erase everything: the order.
+    Everything(Uuid),
 }
 
 /// One entry, one measure, and to whom.
@@ -101,6 +105,8 @@ struct Job {
     scope: Scope,
     measure: Measure,
     trace: Option<TraceParent>,
+    /// Of everybody: there is no person in it.
+    everything: bool,
     /// Positions in the list of candidates.
     to: Vec<usize>,
 }
@@ -109,7 +115,9 @@ impl Job {
     /// The id of its instruction to a recipient.
     fn instruction(&self, to: &Candidate) -> InstructionId {
         match self.kind {
-            Kind::Change | Kind::Late(_) => propagation::instruction_id(self.change, to.recipient),
+            Kind::Change | Kind::Late(_) | Kind::Everything(_) => {
+                propagation::instruction_id(self.change, to.recipient)
+            }
             Kind::Reissue(old) => propagation::replacement_id(old, to.endpoint),
         }
     }
@@ -121,6 +129,10 @@ struct Prepared {
     jobs: Vec<Job>,
     candidates: Vec<Candidate>,
     sealed: HashMap<InstructionId, Sealed>,
+    /// What erasures of today reach and do not.
+    erase: Option<EraseTerms>,
+    /// The last day of a record of telling a hospital or another operator today.
+    kept_until: Option<Date>,
 }
 
 /// What is the same for every instruction of a batch.
@@ -200,9 +212,16 @@ impl FanOut {
         let today = propagation::day_of(self.bus.clock().now());
         let mut db = pool.acquire().await.map_err(DbError::from)?;
         prepared.candidates = in_force(&mut db).await?;
-        let mut jobs = jobs::changes(&mut db, &prepared.candidates, today).await?;
-        jobs.extend(jobs::late(&mut db, &prepared.candidates, today).await?);
+        let needs = self.register.retention().needs_consent(today);
+        let mut jobs = jobs::changes(&mut db, &prepared.candidates, today, needs).await?;
+        jobs.extend(jobs::late(&mut db, &prepared.candidates, today, needs).await?);
         jobs.extend(jobs::reissues(&mut db, &prepared.candidates).await?);
+        jobs.extend(jobs::everything(&mut db, &prepared.candidates).await?);
+        prepared.kept_until =
+            Some(self.register.retention().kept_until(Record::Provision, today, Calendar::embedded()));
+        if jobs.iter().any(|job| job.measure == Measure::Erase) {
+            prepared.erase = Some(self.register.retention().erase(today, false, Calendar::embedded()));
+        }
         drop(db);
         let mut last = None;
         for job in jobs {
@@ -231,12 +250,21 @@ impl FanOut {
         if job.to.is_empty() {
             return Ok(());
         }
-        let person = self.register.person(job.entry).await?;
+        let person = if job.everything { None } else { Some(self.register.person(job.entry).await?) };
         for to in job.to.iter().filter_map(|n| all.get(*n)) {
             let bad = |why| FanOutError::Recipient(to.recipient, why);
             let key = PublicKey::from_bytes(&to.sealing_key).map_err(|_| bad("its sealing key is none"))?;
             let id = job.instruction(to);
-            let sealed = identifiers::seal(&key, id, &person).map_err(|_| bad("its sealing key cannot be used"))?;
+            let sealed = match &person {
+                // Where else the person was treated is none of a hospital's business (duty M8).
+                Some(person) if to.kind == RecipientKind::Hospital => {
+                    let own = person.map(|p| Identifiers { hospitals: vec![], ..p.clone() });
+                    identifiers::seal(&key, id, &own)
+                }
+                Some(person) => identifiers::seal(&key, id, person),
+                None => privacy_seal::seal_to(&key, &identifiers::aad(id), b"{}"),
+            };
+            let sealed = sealed.map_err(|_| bad("its sealing key cannot be used"))?;
             if sealed.0.len() > contracts::recipient::BODY_MAX / 2 {
                 return Err(bad("the identifiers are too long"));
             }

@@ -53,6 +53,9 @@ pub struct Terms {
     /// It takes the place of another: said by itself, because no fan-out of a change says it.
     #[serde(default)]
     pub reissued: bool,
+    /// To erase everything of everybody (a certification ended): about no entry and no case, so it is nobody's news but the desk's.
+    #[serde(default)]
+    pub everything: bool,
 }
 
 const fn stop() -> Measure {
@@ -584,7 +587,8 @@ impl Machine for Instruction {
     }
 
     fn announce(id: Uuid, after: &State, event: &Event) -> Vec<Message> {
-        let Some(Terms { case, entry, recipient, position, deadline, .. }) = after.terms().copied() else {
+        let Some(Terms { case, entry, recipient, position, deadline, everything: false, .. }) = after.terms().copied()
+        else {
             return Vec::new();
         };
         let (instruction, round) = (InstructionId(id), said_round(after));

@@ -21,6 +21,7 @@ fn terms() -> Terms {
         measure: Measure::Stop,
         drawn: false,
         reissued: false,
+        everything: false,
     }
 }
 fn drawn() -> Input {

@@ -9,6 +9,7 @@ mod answers;
 pub mod books;
 pub mod change;
 pub mod delivery;
+pub mod duties;
 pub mod endpoint_test;
 pub mod engine;
 pub mod entry;
@@ -28,6 +29,7 @@ pub mod receipt;
 pub mod recipients;
 pub mod refusal;
 pub mod reports;
+pub mod retention;
 pub mod rows;
 pub mod settings;
 pub mod transport;
@@ -38,6 +40,7 @@ use anyhow::Context;
 use chassis::{Bus, Db, DbError, Home, Runtime, Started};
 use contracts::{Service, Uuid};
 use custody::Custody;
+use duties::Duties;
 use endpoint_test::EndpointTests;
 use fanout::FanOut;
 use files::Files;
@@ -74,6 +77,7 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     let bus = rt.bus(Service::OptOut).await?;
     let custody = Custody::open(&rt, &bus).await?;
     let register = Arc::new(Register::new(bus.clone(), custody.key().clone(), custody.vault().clone(), index));
+    register.retain_by(settings.retention()?);
     let gate = gate::open(&rt, &bus, &register, &settings).await?;
     let db = bus.db().clone();
     custody.tend(&bus, move |entries| sealed(db.clone(), entries));
@@ -83,7 +87,8 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     let (changes, refusals) = (Home::<change::Change>::new(&bus), Home::<refusal::Refusal>::new(&bus));
     let (fan_out, deliveries, tests) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
 
-    let orders = Desk {
+    let (orders, duties) = Desk {
+        keys: &keys,
         bus: &bus,
         custody: &custody,
         register: &register,
@@ -93,7 +98,7 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
         fan_out: &fan_out,
         deliveries: &deliveries,
         tests: &tests,
-        keys: &webhook_keys,
+        webhook_keys: &webhook_keys,
     }
     .open();
     let opens = deliver(&bus, &register, webhook_keys.clone(), &settings, deliveries.clone());
@@ -112,7 +117,9 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     chassis::http::serve(
         &bus.stopping(),
         listener,
-        partner::router(bus.clone(), reports, settings.poll()).merge(gate::http::router(gate)),
+        partner::router(bus.clone(), reports, settings.poll())
+            .merge(gate::http::router(gate))
+            .merge(duties::incident::router(duties)),
     );
 
     let react = React { entries: entries.clone(), register, clock: rt.clock(), fan_out };
@@ -123,6 +130,7 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
 
 /// What staff's orders and the fan-out share.
 struct Desk<'a> {
+    keys: &'a std::path::Path,
     bus: &'a Arc<Bus>,
     custody: &'a Custody,
     register: &'a Arc<Register>,
@@ -131,14 +139,14 @@ struct Desk<'a> {
     instructions: &'a Home<instruction::Instruction>,
     fan_out: &'a Arc<Notify>,
     deliveries: &'a Arc<Notify>,
-    keys: &'a WebhookKeys,
+    webhook_keys: &'a WebhookKeys,
     tests: &'a Arc<Notify>,
 }
 
 impl Desk<'_> {
     /// Answers the orders, and starts the fan-out.
-    fn open(&self) -> Arc<Orders> {
-        let recipients = Recipients {
+    fn open(&self) -> (Arc<Orders>, Arc<Duties>) {
+        let recipients = Arc::new(Recipients {
             bus: self.bus.clone(),
             register: self.register.clone(),
             custody: self.custody.clone(),
@@ -148,9 +156,12 @@ impl Desk<'_> {
             tests: self.tests.clone(),
             deliveries: self.deliveries.clone(),
             fan_out: self.fan_out.clone(),
-            keys: self.keys.clone(),
-        };
-        answers::recipients(self.bus, &Arc::new(recipients));
+            keys: self.webhook_keys.clone(),
+        });
+        answers::recipients(self.bus, &recipients);
+        let duties = Arc::new(Duties { recipients, keys: self.keys.to_owned() });
+        answers::duties(self.bus, &duties);
+        self.bus.spawn("records", duties.clone().sweeps());
         let orders = Orders {
             bus: self.bus.clone(),
             custody: self.custody.clone(),
@@ -173,7 +184,7 @@ impl Desk<'_> {
             deliveries: self.deliveries.clone(),
         };
         self.bus.spawn("fan-out", Arc::new(fan).run(self.settings.poll()));
-        orders
+        (orders, duties)
     }
 }
 
@@ -201,6 +212,7 @@ fn deliver(
 
 /// Which of these entries have a personal part: their keys are in use.
 async fn sealed(db: Db, entries: Vec<Uuid>) -> Result<Vec<Uuid>, DbError> {
-    let find = "select entry from register_entry where entry = any($1) and person is not null";
+    let find = "select entry from register_entry where entry = any($1) and person is not null
+                union all select id from stop_document where id = any($1)";
     Ok(sqlx::query_scalar(find).bind(entries).fetch_all(db.pool()).await?)
 }

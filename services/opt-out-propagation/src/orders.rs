@@ -13,7 +13,9 @@ use crate::{
 };
 use chassis::{Bus, Cause, DbError, HandleError, Home, Machine, Reaction, StaffReason, Verdict};
 use contracts::{
-    ChangeId, Code, Timestamp, Uuid,
+    ChangeId, Code, Measure, ReportOutcome, Timestamp, Uuid,
+    duty::AttestErasure,
+    recipient::{Report, ReportStage},
     register::{
         AttestReport, ChangeScope, CloseTask, ConfirmMatch, CorrectIdentifiers, FoundAt, HospitalReceived, WithdrawStop,
     },
@@ -21,7 +23,7 @@ use contracts::{
 };
 use custody::{Custody, orders::alone};
 use jiff_sqlx::ToSqlx;
-use recipient_kit::digest_of;
+use recipient_kit::{digest_of, erasure};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -200,7 +202,13 @@ impl Orders {
         if let Err(reply) = self.custody.why(&command) {
             return Ok(reply);
         }
-        let AttestReport { outcome, ground, .. } = &command.order;
+        let AttestReport { instruction, outcome, ground } = command.order.clone();
+        if matches!(outcome, ReportOutcome::Applied | ReportOutcome::PartlyApplied)
+            && self.measure_of(instruction.0).await? == Some(Measure::Erase)
+        {
+            // A paper that says that something was erased says what, when, how and what stayed, too.
+            return refused(Code::of("erasure-needs-its-particulars"));
+        }
         let words = format!("{outcome} {}", ground.as_ref().map_or("", Code::as_str));
         self.attest_words(&command, words).await
     }
@@ -255,6 +263,84 @@ impl Orders {
         Ok(subject)
     }
 
+    /// What an instruction says that is to be done.
+    async fn measure_of(&self, instruction: Uuid) -> Result<Option<Measure>, DbError> {
+        let word: Option<String> = sqlx::query_scalar("select measure from issued where instruction = $1")
+            .bind(instruction)
+            .fetch_optional(self.bus.db().pool())
+            .await?;
+        Ok(word.and_then(|word| word.parse().ok()))
+    }
+
+    /// `req.optout.attest-erasure`: what two different people read on a paper about an erasure, held to the same as a signed report.
+    ///
+    /// # Errors
+    /// A database did not answer.
+    pub async fn attest_erasure(&self, command: StaffCommand<AttestErasure>) -> Result<StaffReply, HandleError> {
+        if let Err(reply) = self.custody.why(&command) {
+            return Ok(reply);
+        }
+        let AttestErasure { instruction, outcome, book_entry, erasures } = command.order.clone();
+        let find = "select recipient, digest, body from delivery where instruction = $1";
+        let row: Option<(Uuid, Vec<u8>, Vec<u8>)> =
+            sqlx::query_as(find).bind(instruction.0).fetch_optional(self.bus.db().pool()).await?;
+        let Some((recipient, digest, body)) = row else { return refused(Code::of("no-such-instruction")) };
+        let (Ok(told), Ok(digest)) = (recipient_kit::apply::parse(&body), digest.try_into()) else {
+            return refused(Code::of("no-such-instruction"));
+        };
+        let report = Report {
+            instruction,
+            recipient: contracts::RecipientId(recipient),
+            digest: contracts::Digest(digest),
+            stage: ReportStage::Reported { outcome, ground: None },
+            // The words that both gave are the same, whenever each gave them.
+            time: Timestamp::UNIX_EPOCH,
+            book_entry: Some(book_entry),
+            erasures,
+        };
+        if let Err(why) = erasure::enough(&report, told.data.measure, told.data.erase.as_ref()) {
+            return refused(why.code());
+        }
+        let words = digest_of(&serde_json::to_vec(&report).unwrap_or_default());
+        let input = instruction::Input::Attested { outcome, ground: None, report: words, at: self.now() };
+        if let Some(reason) = self.instruction_refuses(instruction.0, &input).await? {
+            return refused(reason);
+        }
+        let done = |status| Ok(StaffReply::Done { machine: instruction.0, status: Code::of(status), figures: vec![] });
+        match self.two(&command, instruction.0, "attest", words.to_string()).await? {
+            Two::No(reason) => refused(reason),
+            Two::First => done("awaits-second-person"),
+            Two::Both => {
+                self.keep_attested(&report, command.token).await?;
+                let cause = Cause::Person(command.token);
+                Ok(self.instructions.handle(instruction.0, cause, input).await?.reply(instruction.0))
+            }
+        }
+    }
+
+    /// What the paper said, beside the signed reports: not signed by the recipient, and it says so.
+    async fn keep_attested(&self, report: &Report, cause: Uuid) -> Result<(), DbError> {
+        let (recipient, instruction, at) = (report.recipient.0, report.instruction.0, self.now());
+        let body = serde_json::to_vec(report).unwrap_or_default();
+        let write = self.bus.db().write(move |tx| {
+            Box::pin(async move {
+                sqlx::query(
+                    "insert into attested_erasure (cause, recipient, instruction, body, at) values ($1, $2, $3, $4, $5)
+                     on conflict (cause) do nothing",
+                )
+                .bind(cause)
+                .bind(recipient)
+                .bind(instruction)
+                .bind(body)
+                .bind(at.to_sqlx())
+                .execute(tx)
+                .await?;
+                Ok(())
+            })
+        });
+        write.await
+    }
+
     /// `req.optout.close-task`.
     ///
     /// # Errors
@@ -264,11 +350,18 @@ impl Orders {
             return Ok(reply);
         }
         let (id, accept, at) = (command.order.task, command.order.accept, self.now());
-        let row: Option<(Option<Uuid>, bool)> =
-            sqlx::query_as("select instruction, closed_at is null from task where id = $1")
+        let row: Option<(Option<Uuid>, bool, String)> =
+            sqlx::query_as("select instruction, closed_at is null, kind from task where id = $1")
                 .bind(id)
                 .fetch_optional(self.bus.db().pool())
                 .await?;
+        let row = match row {
+            // Nobody but the recipient's report ends it; that its order is on its way changes nothing.
+            Some((_, true, kind)) if kind == "erase-all" => return refused(Code::of("awaits-its-report")),
+            // Seen, and the recipient was spoken to: the instruction stays open until a report says enough.
+            Some((_, open, kind)) if kind == "erasure" => Some((None, open)),
+            row => row.map(|(instruction, open, _)| (instruction, open)),
+        };
         match row {
             None => refused(Code::of("no-such-task")),
             Some((Some(instruction), _)) => {

@@ -103,7 +103,11 @@ fn refused(reason: &Code) -> Problem {
         ),
         "erasure-incomplete" => (
             StatusCode::UNPROCESSABLE_ENTITY,
-            "The report is kept and the instruction stays open: an erasure shows `book_entry`, and system, date, method and items in `erasures`.",
+            "The report is kept and the instruction stays open: an erasure shows `book_entry`, and in `erasures` system, date, method, items, `backups_until` or `no_backups`, and what was `kept`.",
+        ),
+        "kept-record-erased" => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "The report is kept and the instruction stays open: `items` names a class that the instruction's `erase.keep` says must stay. Call the desk.",
         ),
         _ => (StatusCode::CONFLICT, "The report contradicts what is on record. Call the desk."),
     };
@@ -140,6 +144,16 @@ struct Upto {
 type Asked<T> = Result<Query<T>, axum::extract::rejection::QueryRejection>;
 
 async fn authenticated(at: &Partner, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<RecipientId, Problem> {
+    signed_by(&at.bus, method, uri, headers).await
+}
+
+/// Which registered recipient signed a request.
+pub(crate) async fn signed_by(
+    bus: &Bus,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<RecipientId, Problem> {
     let unauthorized = |reason: &str| {
         Problem::new(StatusCode::UNAUTHORIZED, "not-authenticated", "The request is not signed by a registered recipient")
             .detail("Sign method, path with query and time with the report key: headers madoguchi-recipient, madoguchi-timestamp, madoguchi-signature.")
@@ -147,10 +161,10 @@ async fn authenticated(at: &Partner, method: &Method, uri: &Uri, headers: &Heade
     };
     let text = |name| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let recipient: RecipientId = text(pull::RECIPIENT).parse().map_err(|_| unauthorized("malformed"))?;
-    let found = recipients::find(at.bus.db().pool(), By::Id(recipient)).await.map_err(|_| Problem::away())?;
+    let found = recipients::find(bus.db().pool(), By::Id(recipient)).await.map_err(|_| Problem::away())?;
     // A stranger and a wrong signature are the same miss: nobody learns who is registered.
     let keys = found.map(|f| f.keys).unwrap_or_default();
-    let now = at.bus.clock().now().as_second().try_into().unwrap_or(0);
+    let now = bus.clock().now().as_second().try_into().unwrap_or(0);
     let path = uri.path_and_query().map_or(uri.path(), |p| p.as_str());
     let (time, proof) = (text(pull::TIMESTAMP), text(pull::SIGNATURE));
     match pull::verify(&keys, recipient, time, proof, now, method.as_str(), path) {

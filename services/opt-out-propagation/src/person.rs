@@ -1,7 +1,10 @@
 //! The personal part of a register entry: asked from intake for this purpose, sealed under the entry's own key, found by
 //! blind index. The only file of this service in which identifiers are in the clear.
 
-use crate::gate::{GateKeys, rows as gate_rows};
+use crate::{
+    gate::{GateKeys, rows as gate_rows},
+    retention::Retention,
+};
 use chassis::{AskError, Bus, DbError, HandleError, Reaction};
 use contracts::{
     CaseId, Code, Date, DisclosePurpose, EntryId, PersonField, Uuid,
@@ -34,12 +37,23 @@ pub struct Register {
     vault: Vault,
     index: BlindIndex,
     gate: OnceLock<(GateKeys, gate::Rules)>,
+    retention: OnceLock<Retention>,
 }
 
 impl Register {
     /// Puts the parts together.
     pub const fn new(bus: Arc<Bus>, key: ServiceKey, vault: Vault, index: BlindIndex) -> Self {
-        Self { bus, key, vault, index, gate: OnceLock::new() }
+        Self { bus, key, vault, index, gate: OnceLock::new(), retention: OnceLock::new() }
+    }
+
+    /// Has erasures and retentions follow these rules instead of the built-in ones. The first ones count.
+    pub fn retain_by(&self, rules: Retention) {
+        let _ = self.retention.set(rules);
+    }
+
+    /// What an erasure reaches, and how long records are kept.
+    pub fn retention(&self) -> &Retention {
+        self.retention.get_or_init(Retention::built_in)
     }
 
     /// Has the gate's keys made with each entry's identifiers, in their transaction. The first ones count. Entries written

@@ -3,7 +3,7 @@
 use contracts::{
     ChangeId, Code, Date, Diligence, EntryId, InstructionId, Measure, RecipientId, RecipientKind, Scope, Sealed,
     Timestamp, Transport, Uuid,
-    recipient::{BODY_MAX, Instruction, InstructionData, InstructionSource, InstructionType},
+    recipient::{BODY_MAX, EraseTerms, Instruction, InstructionData, InstructionSource, InstructionType},
     register::{Certification, Contract},
 };
 use jiff::SignedDuration;
@@ -39,6 +39,8 @@ pub struct About {
     pub shown: BTreeSet<RecipientId>,
     /// It is about current builds: only who builds is told.
     pub builds: bool,
+    /// They may be told: the requester consented, or needs not (APPI art. 27(1); contractors may always).
+    pub may_tell: bool,
 }
 
 /// Whether a recipient builds from what the operator collected: the core zone, and who works for the operator. Hospitals
@@ -155,6 +157,9 @@ pub fn why_not(all: &[Candidate], c: &Candidate, about: &About, today: Date) -> 
     {
         return Some(Code::of("not-shown-to-be-its-own"));
     }
+    if matches!(c.kind, RecipientKind::Hospital | RecipientKind::CertifiedOperator) && !about.may_tell {
+        return Some(Code::of("no-consent-to-tell"));
+    }
     let works_on = [c.contract.as_ref().map(|(_, c)| c.scope), c.certification.as_ref().map(|c| c.scope)];
     let other = |works: Scope| about.scope.is_some_and(|scope| !overlap(scope, works));
     works_on.into_iter().flatten().any(other).then_some(Code::of("works-on-the-other-track"))
@@ -235,6 +240,8 @@ pub struct Words {
     pub person: Sealed,
     /// By which of its keys it opens them.
     pub sealed_to: Code,
+    /// What goes and what stays, where it is an erasure.
+    pub erase: Option<EraseTerms>,
     /// When it is issued.
     pub at: Timestamp,
     /// The report is due.
@@ -262,6 +269,7 @@ pub fn body(words: Words) -> Option<Vec<u8>> {
             scope: words.scope,
             person: words.person,
             sealed_to: words.sealed_to,
+            erase: words.erase,
         },
     };
     serde_json::to_vec(&instruction).ok().filter(|bytes| bytes.len() <= BODY_MAX)

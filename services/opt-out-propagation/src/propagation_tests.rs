@@ -39,7 +39,7 @@ fn candidate(n: u128, kind: RecipientKind) -> Candidate {
     }
 }
 fn both(shown: &[u128]) -> About {
-    About { scope: Some(Scope::Both), shown: shown.iter().map(|n| id(*n)).collect(), builds: false }
+    About { scope: Some(Scope::Both), shown: shown.iter().map(|n| id(*n)).collect(), builds: false, may_tell: true }
 }
 fn why(c: &Candidate, about: &About) -> String {
     why_not(std::slice::from_ref(c), c, about, TODAY).map_or("told".into(), |w| w.to_string())
@@ -113,6 +113,18 @@ fn given_a_contract_without_one_of_the_seven_items_then_the_item_is_named() {
     assert_eq!(contract().missing(), None);
 }
 
+/// Row 46: without consent hospitals and operators are not told; contractors need none.
+#[test]
+fn given_no_consent_then_a_hospital_is_not_told_of_its_own_and_a_contractor_is() {
+    let silent = |shown: &[u128]| About { may_tell: false, ..both(shown) };
+    for kind in [RecipientKind::Hospital, RecipientKind::CertifiedOperator] {
+        assert_eq!(why(&candidate(1, kind), &silent(&[1])), "no-consent-to-tell");
+        assert_eq!(why(&candidate(1, kind), &both(&[1])), "told");
+        assert_eq!(why(&candidate(1, kind), &silent(&[])), "not-shown-to-be-its-own");
+    }
+    assert_eq!(why(&candidate(1, RecipientKind::Contractor), &silent(&[])), "told");
+}
+
 /// Row 3.
 #[test]
 fn given_a_stop_of_one_track_then_who_works_on_the_other_is_not_told() {
@@ -167,6 +179,7 @@ fn a_body_says_whom_it_is_for_and_nothing_internal() {
         scope: Scope::Anonymised,
         person: Sealed(vec![1, 2, 3]),
         sealed_to: Code::of("0011223344556677"),
+        erase: None,
         at: "2026-11-22T00:00:00Z".parse().unwrap(),
         deadline: "2026-11-29T00:00:00Z".parse().unwrap(),
     };

@@ -1,7 +1,7 @@
 //! 報告の検証: what a signed report has to be before it may move an instruction. Pure.
 
 use contracts::{Code, Digest, Measure, RecipientId, recipient::Report};
-use recipient_kit::{ReportError, ReportKey, report};
+use recipient_kit::{ReportError, ReportKey, erasure::NotEnough, report};
 
 /// Why a report was refused. Nothing moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,17 @@ pub enum Refused {
     WrongDigest,
     /// States an erasure and does not show it: kept, and the instruction stays open.
     ErasureIncomplete,
+    /// Claims to have erased what the instruction says must stay: kept, and the instruction stays open.
+    KeptErased,
+}
+
+impl From<NotEnough> for Refused {
+    fn from(why: NotEnough) -> Self {
+        match why {
+            NotEnough::Incomplete => Self::ErasureIncomplete,
+            NotEnough::KeptErased => Self::KeptErased,
+        }
+    }
 }
 
 impl Refused {
@@ -27,6 +38,7 @@ impl Refused {
             Self::UnknownInstruction => Code::of("unknown-instruction"),
             Self::WrongDigest => Code::of("wrong-digest"),
             Self::ErasureIncomplete => Code::of("erasure-incomplete"),
+            Self::KeptErased => Code::of("kept-record-erased"),
         }
     }
 }

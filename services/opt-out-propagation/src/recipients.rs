@@ -3,6 +3,7 @@
 
 mod books;
 mod life;
+pub(crate) use life::erase_everything;
 mod show;
 
 use crate::{address, fanout::in_force, person::Register, propagation, transport::webhook::WebhookKeys};
@@ -98,7 +99,7 @@ impl Recipients {
 
     /// One order of the staff about recipients: its reason, then what it does, under the fan-out's lock, all in one
     /// transaction. `Some(reason)` refuses, and then nothing is kept. The same order again is done already.
-    async fn ordered<T: Sync>(
+    pub(crate) async fn ordered<T: Sync>(
         &self,
         command: &StaffCommand<T>,
         machine: Uuid,

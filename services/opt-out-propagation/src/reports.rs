@@ -13,12 +13,12 @@ use crate::{
 };
 use chassis::{Bus, Cause, DbError, HandleError, Home, Outcome, telemetry};
 use contracts::{
-    Code, Digest, RecipientId, Timestamp, Uuid,
-    recipient::{Report, ReportAnswer},
+    Code, Digest, Measure, RecipientId, Timestamp, Uuid,
+    recipient::{EraseTerms, Report, ReportAnswer},
 };
 use futures::StreamExt;
 use jiff_sqlx::ToSqlx;
-use recipient_kit::{digest_of, report};
+use recipient_kit::{digest_of, erasure, report};
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::HashMap,
@@ -111,26 +111,59 @@ impl Reports {
             Ok(report) => report,
             Err(refused) => return self.refuse(bytes, from.recipient, refused.code()).await,
         };
-        let issued = self.issued(&report).await?;
+        let (issued, terms) = self.issued(&report).await?.unzip();
         if issued.is_none()
             && let Some(tests) = &self.tests
             && let Some(answer) = tests.answered(&report, bytes).await?
         {
             return Ok(answer);
         }
-        match receipt::fits(&report, issued) {
+        let measure = issued.map_or(Measure::Stop, |issued| issued.measure);
+        // The terms first: what claims too much is worse than what says too little.
+        let enough = erasure::enough(&report, measure, terms.flatten().as_ref()).map_err(receipt::Refused::from);
+        let fits = match receipt::fits(&report, issued) {
+            Ok(()) | Err(receipt::Refused::ErasureIncomplete) => enough,
+            Err(refused) => Err(refused),
+        };
+        match fits {
             Ok(()) => self.accept(bytes, report).await,
             Err(refused) => {
-                if refused == receipt::Refused::ErasureIncomplete {
-                    // It says something, if not enough: kept, and the instruction stays open.
-                    self.keep(cause(&report, bytes), &report, bytes, self.bus.clock().now()).await?;
+                if matches!(refused, receipt::Refused::ErasureIncomplete | receipt::Refused::KeptErased) {
+                    // It says something, if not enough: kept, the instruction stays open, and a person looks.
+                    let at = self.bus.clock().now();
+                    self.keep(cause(&report, bytes), &report, bytes, at).await?;
+                    self.to_staff(&report, refused.code(), at).await?;
                 }
                 self.refuse(bytes, from.recipient, refused.code()).await
             }
         }
     }
 
-    async fn issued(&self, report: &Report) -> Result<Option<Issued>, DbError> {
+    /// One task per instruction; closed by a report that says all, or by a member of staff.
+    async fn to_staff(&self, report: &Report, reason: Code, at: Timestamp) -> Result<(), DbError> {
+        let (instruction, outcome) = (report.instruction.0, report.stage.word());
+        let write = self.bus.db().write(move |tx| {
+            Box::pin(async move {
+                sqlx::query(
+                    "insert into task (id, kind, recipient, instruction, entry, outcome, ground, since, due)
+                     select $2, 'erasure', recipient, $1, entry, $3, $4, $5, due from issued where instruction = $1
+                     on conflict (id) do update set outcome = excluded.outcome, ground = excluded.ground,
+                       since = excluded.since, closed_at = null, cause = null",
+                )
+                .bind(instruction)
+                .bind(Uuid::new_v5(&instruction, b"erasure"))
+                .bind(outcome)
+                .bind(reason.as_str())
+                .bind(at.to_sqlx())
+                .execute(tx)
+                .await?;
+                Ok(())
+            })
+        });
+        write.await
+    }
+
+    async fn issued(&self, report: &Report) -> Result<Option<(Issued, Option<EraseTerms>)>, DbError> {
         let row: Option<(Uuid, Vec<u8>, Vec<u8>)> =
             sqlx::query_as("select recipient, digest, body from delivery where instruction = $1")
                 .bind(report.instruction.0)
@@ -138,8 +171,9 @@ impl Reports {
                 .await?;
         Ok(row.and_then(|(recipient, digest, body)| {
             // The bytes are ours: they always can be read.
-            let measure = recipient_kit::apply::parse(&body).ok()?.data.measure;
-            Some(Issued { recipient: RecipientId(recipient), digest: Digest(digest.try_into().ok()?), measure })
+            let data = recipient_kit::apply::parse(&body).ok()?.data;
+            let digest = Digest(digest.try_into().ok()?);
+            Some((Issued { recipient: RecipientId(recipient), digest, measure: data.measure }, data.erase))
         }))
     }
 

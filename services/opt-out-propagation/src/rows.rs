@@ -1,6 +1,7 @@
 //! The service's own rows that go with its machines, in the machines' transactions.
 
 use crate::{
+    duties::hospital,
     entry,
     entry::{Entry, Ground},
     instruction,
@@ -53,8 +54,9 @@ async fn entry_row(
                 .execute(tx)
                 .await?;
         }
-        Event::StopEntered { scope, change, .. } => {
+        Event::StopEntered { scope, change, received_at, at, .. } => {
             final_row(tx, step.id, event, version).await?;
+            hospital::work_orders(tx, step.id, *scope, *received_at, *at).await?;
             // An erasure waits until two people confirmed the match; the stop goes out at once.
             mark(tx, step, *change, version, *scope, Measure::Stop, false).await?;
         }
@@ -72,11 +74,13 @@ async fn entry_row(
                 .bind(scope.as_str())
                 .execute(&mut *tx)
                 .await?;
+            hospital::work_orders(tx, step.id, *scope, ground.received_at, *at).await?;
             mark(tx, step, *change, version, *scope, Measure::Stop, true).await?;
         }
         Event::IdentifiersCorrected { ground, change, at } => {
             let Some((scope, _)) = step.after.blocks() else { return Ok(()) };
             change_row(tx, step.id, version, "identifiers-corrected", ground, Some(scope), *at).await?;
+            hospital::work_orders(tx, step.id, scope, ground.received_at, *at).await?;
             mark(tx, step, *change, version, scope, Measure::Correct, false).await?;
         }
         Event::Withdrawn { ground, at } => {
@@ -369,7 +373,8 @@ async fn task(
 }
 
 async fn close(tx: &mut PgConnection, step: &Step<Instruction>, at: Timestamp) -> Result<(), sqlx::Error> {
-    sqlx::query("update task set closed_at = $2, cause = $3 where id = $1 and closed_at is null")
+    // Its own task, and those of reports that did not say enough, or of an order to erase everything.
+    sqlx::query("update task set closed_at = $2, cause = $3 where (id = $1 or instruction = $1) and closed_at is null")
         .bind(step.id)
         .bind(at.to_sqlx())
         .bind(step.cause)

@@ -1,6 +1,6 @@
 //! `[optout]` of the configuration.
 
-use crate::{delivery::Pace, propagation::Periods};
+use crate::{delivery::Pace, propagation::Periods, retention::Retention};
 use jiff::SignedDuration;
 use serde::Deserialize;
 use std::time::Duration;
@@ -37,6 +37,9 @@ pub struct Settings {
     pub reconcile_days: u32,
     /// Versions of the gate's key rules, a JSON file; empty: the built-in ones.
     pub gate_rules_file: String,
+    /// Versions of what an erasure reaches and how long records are kept, a JSON file; empty: the built-in ones.
+    #[serde(default)]
+    pub retention_file: String,
     /// Hours until a snapshot of the gate expires.
     pub gate_snapshot_hours: u32,
     /// The largest file that the gate takes over HTTP, in bytes.
@@ -78,6 +81,19 @@ impl Settings {
             promptly: hours(24 * self.promptly_days),
             without_delay: hours(24 * self.report_days),
         }
+    }
+    /// What an erasure reaches, and how long records are kept.
+    ///
+    /// # Errors
+    /// The file cannot be read, or means nothing.
+    pub fn retention(&self) -> anyhow::Result<Retention> {
+        if self.retention_file.is_empty() {
+            return Ok(Retention::built_in());
+        }
+        let path = &self.retention_file;
+        let text =
+            std::fs::read_to_string(path).map_err(|e| anyhow::anyhow!("`optout.retention_file`: {path}: {e}"))?;
+        Retention::parse(&text).map_err(|e| anyhow::anyhow!("`optout.retention_file`: {e}"))
     }
     /// Limits that the parts rely on.
     pub fn check(&self) -> anyhow::Result<()> {

@@ -140,4 +140,7 @@ pub struct GateIncident {
     pub asker: Code,
     /// When it was raised.
     pub at: Timestamp,
+    /// It passed all the same: the article by which two people let it (Act art. 56, 法令に基づく場合).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub article: Option<Code>,
 }

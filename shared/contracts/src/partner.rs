@@ -125,7 +125,7 @@ fn paths() -> Value {
                 "404": problem("`unknown-instruction`."),
                 "409": problem("`wrong-digest`, or it contradicts what is on record."),
                 "413": problem("Over 64 KiB."),
-                "422": problem("`erasure-incomplete`: kept; the instruction stays open."),
+                "422": problem("`erasure-incomplete`, `kept-record-erased`: kept; the instruction stays open."),
                 "503": problem("Send the same bytes again later."),
             },
         } },
@@ -202,7 +202,7 @@ pub fn openapi() -> Value {
             "description": "For recipients of stop instructions (通知先). A report proves itself by its JWS; every other request is signed with the report key.",
         },
         "servers": [{ "url": "/" }],
-        "paths": paths(),
+        "paths": crate::partner_duty::beside(paths()),
         "webhooks": { "instruction": { "post": {
             "operationId": "instruction",
             "summary": "指示: Standard Webhooks 1.0.0, `v1` and `v1a` side by side.",

@@ -85,6 +85,38 @@ pub struct InstructionData {
     pub person: Sealed,
     /// SHA-256 of the recipient's sealing key in use, its first 8 bytes in hexadecimal.
     pub sealed_to: Code,
+    /// With measure `erase`, and only then: what goes and what stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erase: Option<EraseTerms>,
+}
+
+/// 消去の範囲: what an instruction to erase reaches, and what it does not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EraseTerms {
+    /// True: everything that was entrusted, of everybody (a certification has ended; Act arts. 12(2), 16(2)). Then `person` holds
+    /// no identifiers, and `entry` names the order itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub everything: bool,
+    /// Classes of medical data to erase.
+    #[schemars(length(min = 1, max = 64))]
+    pub classes: Vec<Code>,
+    /// What must stay, whoever asks for an erasure.
+    #[schemars(length(max = 64))]
+    pub keep: Vec<Keep>,
+}
+
+/// 保存すべき記録: a class of records that an erasure never reaches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Keep {
+    /// The class (`receipt-record`, `book`, `stop-register`).
+    pub class: Code,
+    /// The article that says so.
+    pub article: Code,
+    /// The last day on which a record that exists now must be kept; none: as long as the stop stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Date>,
 }
 
 /// 報告: what a recipient states about one instruction; the payload of the JWS.
@@ -150,7 +182,10 @@ pub struct Erasure {
     /// Backups still hold it until this day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backups_until: Option<Date>,
-    /// What was kept because the law says so, as codes.
+    /// No backup of this system holds it. An erasure says one of the two.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_backups: bool,
+    /// What was kept because the law says so: classes of the instruction's `keep`; `none-held` where there is none of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub kept: Vec<Code>,
@@ -292,6 +327,73 @@ impl fmt::Debug for SignedReport {
     }
 }
 
+/// 漏えい等の項目 (Rules art. 23(1)): what a notice of an incident says. Contractors state nine, users of pseudonymised data eight:
+/// not how persons are dealt with, and the scale instead of the number of persons (Rules art. 44).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum IncidentItem {
+    /// 概要.
+    Summary,
+    /// 情報の項目.
+    Items,
+    /// 本人の数.
+    Persons,
+    /// 規模: users instead of the number.
+    Scale,
+    /// 原因.
+    Cause,
+    /// 二次被害又はそのおそれ.
+    SecondaryDamage,
+    /// 本人への対応: not users.
+    DealingWithPersons,
+    /// 公表.
+    Publication,
+    /// 再発防止.
+    Prevention,
+    /// その他参考となる事項.
+    Other,
+}
+
+impl IncidentItem {
+    /// The nine of contractors.
+    pub const NINE: &[Self] = &[
+        Self::Summary,
+        Self::Items,
+        Self::Persons,
+        Self::Cause,
+        Self::SecondaryDamage,
+        Self::DealingWithPersons,
+        Self::Publication,
+        Self::Prevention,
+        Self::Other,
+    ];
+    /// The eight of users.
+    pub const EIGHT: &[Self] = &[
+        Self::Summary,
+        Self::Items,
+        Self::Scale,
+        Self::Cause,
+        Self::SecondaryDamage,
+        Self::Publication,
+        Self::Prevention,
+        Self::Other,
+    ];
+}
+
+/// One step of an incident's notice on its way to the operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ToldStep {
+    /// Who told, by the code that the teller gives it (`sub-contractor-b`).
+    pub by: Code,
+    /// Whom.
+    pub to: Code,
+    /// When the teller knew.
+    pub known_at: Timestamp,
+    /// When it told.
+    pub told_at: Timestamp,
+}
+
 /// The answer to a report, by every transport.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "result", rename_all = "kebab-case")]
@@ -304,7 +406,7 @@ pub enum ReportAnswer {
     /// Not taken; nothing moved.
     Refused {
         /// Why: `malformed`, `wrong-algorithm`, `unknown-key`, `bad-signature`, `wrong-digest`, `not-yours`,
-        /// `unknown-instruction`, `erasure-incomplete`.
+        /// `unknown-instruction`, `erasure-incomplete`, `kept-record-erased`.
         reason: Code,
     },
     /// Could not be looked at now; send it again later.

@@ -4,8 +4,14 @@
 use crate::{
     CaseId, Code, DecisionOutcome, Digest, DisclosePurpose, MessageId, ObjectId, PersonField, RecipientId,
     RecipientKind, Sealed, Service, StaffId, Transport,
-    carried::{ExportFile, ExportReply, ImportFile, ImportReply},
     books::{BooksReply, ReplayRecipient, ShowBooks},
+    carried::{ExportFile, ExportReply, ImportFile, ImportReply},
+    duty::{
+        AnswerComplaint, AttestErasure, BasedOnLawList, BringWorkOrder, ComplaintList, ComplaintTold, DutiesReply,
+        EndOperator, ForwardComplaint, HospitalStopped, IssueStopDocument, ListBasedOnLaw, ListComplaints, ListOverdue,
+        ListProcessorIncidents, OverdueList, PassBasedOnLaw, Print, Printed, ProcessorIncidentList, RecordConsent,
+        RecordDisagreement, RecordIncident, RecordRelay, ShowDuties, ShowSupervision, Supervise, Supervision,
+    },
     endpoint_test::TestEndpoint,
     envelope::TraceParent,
     gate::{
@@ -110,6 +116,27 @@ requests! {
     StaffCommand<ResumeUse> => StaffReply, OptOut "resume-use" by [Console];
     StaffCommand<ExportFile> => ExportReply, OptOut "export-file" by [Console];
     StaffCommand<ImportFile> => ImportReply, OptOut "import-file" by [Console];
+    StaffCommand<PassBasedOnLaw> => StaffReply, OptOut "pass-based-on-law" by [Console];
+    ListBasedOnLaw => BasedOnLawList, OptOut "based-on-law" by [Console];
+    StaffCommand<RecordConsent> => StaffReply, OptOut "record-consent" by [Console];
+    StaffCommand<BringWorkOrder> => StaffReply, OptOut "bring-work-order" by [Console];
+    StaffCommand<HospitalStopped> => StaffReply, OptOut "hospital-stopped" by [Console];
+    StaffCommand<IssueStopDocument> => StaffReply, OptOut "issue-stop-document" by [Console];
+    StaffCommand<Print> => Printed, OptOut "print" by [Console];
+    StaffCommand<RecordDisagreement> => StaffReply, OptOut "record-disagreement" by [Console];
+    StaffCommand<RecordRelay> => StaffReply, OptOut "record-relay" by [Console];
+    ShowDuties => DutiesReply, OptOut "duties" by [Console];
+    StaffCommand<Supervise> => StaffReply, OptOut "supervise" by [Console];
+    ShowSupervision => Supervision, OptOut "supervision" by [Console];
+    ListOverdue => OverdueList, OptOut "overdue" by [Console];
+    StaffCommand<EndOperator> => StaffReply, OptOut "end-operator" by [Console];
+    StaffCommand<AttestErasure> => StaffReply, OptOut "attest-erasure" by [Console];
+    StaffCommand<RecordIncident> => StaffReply, OptOut "record-incident" by [Console];
+    ListProcessorIncidents => ProcessorIncidentList, OptOut "processor-incidents" by [Console];
+    StaffCommand<ForwardComplaint> => StaffReply, OptOut "forward-complaint" by [Console];
+    StaffCommand<AnswerComplaint> => StaffReply, OptOut "answer-complaint" by [Console];
+    StaffCommand<ComplaintTold> => StaffReply, OptOut "complaint-told" by [Console];
+    ListComplaints => ComplaintList, OptOut "complaints" by [Console];
 }
 
 /// Verbs that every service with a machine answers: `heard` and `told` to its speakers and hearers, the others to the

@@ -13,6 +13,7 @@ use crate::{
     rules::Rules,
     split::Chunk,
 };
+use contracts::Code;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use uuid::Uuid;
@@ -102,9 +103,15 @@ pub enum Word {
     Bad(Bad),
     /// Never notified: the second block.
     Unfiled(Unfiled),
+    /// Stopped, and passes based on law: two people said by which article.
+    BasedOnLaw,
 }
 
 impl Word {
+    /// Whether the row may be used.
+    pub const fn passes(&self) -> bool {
+        matches!(self, Self::NoMatch | Self::BasedOnLaw)
+    }
     /// The word in marks and reports.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -113,11 +120,12 @@ impl Word {
             Self::Possible => "possible",
             Self::Bad(_) => "bad",
             Self::Unfiled(why) => why.as_str(),
+            Self::BasedOnLaw => "based-on-law",
         }
     }
 }
 
-/// A row that does not pass, and why. Never holds a value of it, but for [`Finding::person`].
+/// A row that does not pass, or passes based on law; and why. Never holds a value of it, but for [`Finding::person`].
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// The line on which it begins, from 1.
@@ -128,6 +136,8 @@ pub struct Finding {
     pub entry: Option<Uuid>,
     /// The number of the key that was found.
     pub rule: Option<u8>,
+    /// The article by which it passes all the same.
+    pub article: Option<Code>,
     /// A possible match: the row's tag, by which the same row is known again.
     pub row: Option<[u8; WIDTH]>,
     /// A possible match: the folded values, for the two people who look. To be sealed at once.
@@ -140,6 +150,9 @@ impl Finding {
         let mut line = serde_json::json!({ "line": self.line, "answer": self.word.as_str() });
         if let Word::Bad(bad) = self.word {
             line["why"] = bad.code().into();
+        }
+        if let Some(article) = &self.article {
+            line["article"] = article.as_str().into();
         }
         if let Some(entry) = self.entry {
             line["entry"] = entry.to_string().into();
@@ -166,6 +179,9 @@ pub struct Counts {
     pub bad: u64,
     /// Never notified, or the period runs.
     pub unfiled: u64,
+    /// Stopped, and passed based on law.
+    #[serde(default)]
+    pub based_on_law: u64,
 }
 
 impl Counts {
@@ -178,6 +194,7 @@ impl Counts {
             Word::Possible => self.possible += 1,
             Word::Bad(_) => self.bad += 1,
             Word::Unfiled(_) => self.unfiled += 1,
+            Word::BasedOnLaw => self.based_on_law += 1,
         }
     }
     /// Adds another chunk's.
@@ -188,6 +205,7 @@ impl Counts {
         self.possible += other.possible;
         self.bad += other.bad;
         self.unfiled += other.unfiled;
+        self.based_on_law += other.based_on_law;
     }
 }
 
@@ -348,7 +366,9 @@ impl Filter<'_> {
         let judge_with = &self.judge;
         let answer =
             read.and_then(|()| judge(judge_with.rules, judge_with.key, judge_with.index, &judge_with.ask, person));
-        let mut finding = Finding { line, word: Word::NoMatch, entry: None, rule: None, row: None, person: None };
+        let mut finding =
+            Finding { line, word: Word::NoMatch, entry: None, rule: None, article: None, row: None, person: None };
+        let unfiled = || judge_with.terms.and_then(|terms| terms.row(person.notified_on()).err());
         match answer {
             Err(bad) => finding.word = Word::Bad(bad),
             Ok(Answer::Exact { entry, rule }) => {
@@ -359,8 +379,17 @@ impl Filter<'_> {
                 finding.row = Some(judge_with.key.tag(&row_digest(person)));
                 finding.person = Some(person.clone());
             }
+            Ok(Answer::BasedOnLaw { entry, rule }) => {
+                (finding.word, finding.entry, finding.rule) = (Word::BasedOnLaw, Some(entry), Some(rule));
+                let by = judge_with.ask.lawful.iter().find(|(e, _)| *e == entry);
+                finding.article = by.map(|(_, article)| article.clone());
+                // It was let past the stop, not past the second block.
+                if let Some(why) = unfiled() {
+                    (finding.word, finding.article) = (Word::Unfiled(why), None);
+                }
+            }
             Ok(Answer::NoMatch) => {
-                if let Some(Err(why)) = judge_with.terms.map(|terms| terms.row(person.notified_on())) {
+                if let Some(why) = unfiled() {
                     finding.word = Word::Unfiled(why);
                 }
             }
@@ -370,7 +399,7 @@ impl Filter<'_> {
 
     fn write(&self, record: &[u8], unreadable: bool, word: Word, out: &mut Vec<u8>) {
         match self.settings.mode {
-            Mode::Remove if word == Word::NoMatch => {
+            Mode::Remove if word.passes() => {
                 out.extend_from_slice(record);
                 if !record.ends_with(b"\n") {
                     out.push(b'\n');

@@ -7,7 +7,7 @@ use crate::{
     person::Person,
     rules::{Means, Rules},
 };
-use contracts::Scope;
+use contracts::{Code, Scope};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -74,13 +74,15 @@ pub struct Ask {
     pub track: Scope,
     /// The supplier's tags (its code, its name), where the rows have no column of their own. Empty: not said.
     pub supplier: Vec<[u8; WIDTH]>,
+    /// 法令に基づく場合 (Act art. 56): entries whose rows two people let pass in this one file, each with its article.
+    pub lawful: Vec<(Uuid, Code)>,
 }
 
 impl Ask {
     /// For a supplier by the ways in which it is called.
     pub fn new<'a>(track: Scope, key: &GateKey, called: impl IntoIterator<Item = &'a str>) -> Self {
         let folded = called.into_iter().filter_map(crate::person::supplier);
-        Self { track, supplier: folded.map(|f| key.tag(&supplier_digest(&f))).collect() }
+        Self { track, supplier: folded.map(|f| key.tag(&supplier_digest(&f))).collect(), lawful: vec![] }
     }
 }
 
@@ -103,12 +105,19 @@ pub enum Answer {
         /// The key.
         rule: u8,
     },
+    /// It is, and passes all the same: based on law. Never the same as no match.
+    BasedOnLaw {
+        /// The entry.
+        entry: Uuid,
+        /// The key.
+        rule: u8,
+    },
 }
 
 impl Answer {
     /// Whether the row may be used.
     pub const fn passes(&self) -> bool {
-        matches!(self, Self::NoMatch)
+        matches!(self, Self::NoMatch | Self::BasedOnLaw { .. })
     }
 }
 
@@ -149,12 +158,20 @@ pub fn judge(rules: &Rules, key: &GateKey, index: &dyn Look, ask: &Ask, person: 
             let entry = Uuid::from_bytes(record.entry);
             let decided = row.as_ref().and_then(|row| index.decided(&record.entry, row));
             let answer = match (means, decided) {
+                (Means::Exact, _) | (Means::Possible, Some(true)) if ask.lawful.iter().any(|(e, _)| *e == entry) => {
+                    Answer::BasedOnLaw { entry, rule }
+                }
                 (Means::Exact, _) | (Means::Possible, Some(true)) => Answer::Exact { entry, rule },
                 (Means::Possible, Some(false)) => return,
                 (Means::Possible, None) => Answer::Possible { entry, rule },
             };
             best = match (best, answer) {
                 (Answer::NoMatch, _) | (Answer::Possible { .. }, Answer::Exact { .. }) => answer,
+                // The same entry's other keys say no more than the one that is sure.
+                (Answer::Possible { entry: a, .. }, Answer::BasedOnLaw { entry: b, .. }) if a == b => answer,
+                (Answer::BasedOnLaw { entry: a, .. }, Answer::Possible { entry: b, .. }) if a == b => best,
+                // Another's stop holds, whatever the law says of the one.
+                (Answer::BasedOnLaw { .. }, Answer::Possible { .. } | Answer::Exact { .. }) => answer,
                 (kept, _) => kept,
             };
         });

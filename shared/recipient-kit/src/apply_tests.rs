@@ -27,6 +27,7 @@ fn instruction(epoch: i32, position: i64, entry: u128, version: i64) -> Instruct
             scope: Scope::Both,
             person: Sealed(vec![1]),
             sealed_to: Code::of("0011223344556677"),
+            erase: None,
         },
     }
 }

@@ -129,9 +129,9 @@ impl ExampleContractor {
         match line {
             Line::Taken { bytes } => {
                 let instruction = apply::parse(&bytes.0).map_err(|e| damaged(e.to_string()))?;
-                let person = self.person(&instruction).map_err(|e| damaged(e.to_string()))?;
+                let person = self.person_in(&instruction).map_err(|e| damaged(e.to_string()))?;
                 let taken = inner.ledger.take(&instruction).map_err(|e| damaged(e.to_string()))?;
-                self.note(&mut inner, taken, &instruction, &person);
+                self.note(&mut inner, taken, &instruction, person.as_ref());
             }
             Line::Signed { instruction, report } => {
                 inner.open.entry(instruction).or_default().push_back(report);
@@ -173,7 +173,7 @@ impl ExampleContractor {
         if taken == Taken::Repeat {
             return Ok(taken);
         }
-        let person = self.person(&instruction)?;
+        let person = self.person_in(&instruction)?;
         let outcome = if taken == Taken::Stale { ReportOutcome::Applied } else { self.outcome };
         let reports = [ReportStage::Received, ReportStage::Reported { outcome, ground: ground(outcome) }]
             .map(|stage| self.report(&instruction, bytes, stage, now));
@@ -182,7 +182,7 @@ impl ExampleContractor {
         inner.journal.append(&lines).map_err(TakeError::Journal)?;
         inner.ledger.take(&instruction)?;
         inner.open.insert(instruction.id, reports.into());
-        self.note(&mut inner, taken, &instruction, &person);
+        self.note(&mut inner, taken, &instruction, person.as_ref());
         self.counts.send_modify(|c| c.open += 2);
         self.work.notify_one();
         Ok(taken)
@@ -230,6 +230,12 @@ impl ExampleContractor {
             .unwrap_or_else(|e| Err(TakeError::Journal(io::Error::other(e))))
     }
 
+    /// Everything of everybody: there is no person in it.
+    fn person_in(&self, instruction: &Instruction) -> Result<Option<Personal<Identifiers>>, TakeError> {
+        let everything = instruction.data.erase.as_ref().is_some_and(|terms| terms.everything);
+        if everything { Ok(None) } else { self.person(instruction).map(Some) }
+    }
+
     fn person(&self, instruction: &Instruction) -> Result<Personal<Identifiers>, TakeError> {
         if instruction.data.sealed_to != self.keys.sealing_id() {
             return Err(TakeError::CannotOpen);
@@ -247,13 +253,15 @@ impl ExampleContractor {
             time: at,
             // Its own book (帳簿): the position is as good a number as any.
             book_entry: erased.then(|| format!("book-{}", instruction.data.position).parse().ok()).flatten(),
-            erasures: erased.then(|| erasure(at)).into_iter().collect(),
+            erasures: erased.then(|| erasure(at, instruction)).into_iter().collect(),
         };
         report::sign(&report, &self.keys.signing)
     }
 
-    fn note(&self, inner: &mut Inner, taken: Taken, instruction: &Instruction, person: &Personal<Identifiers>) {
-        if taken == Taken::New {
+    fn note(&self, inner: &mut Inner, taken: Taken, instruction: &Instruction, person: Option<&Personal<Identifiers>>) {
+        if taken == Taken::New
+            && let Some(person) = person
+        {
             let person = person.disclose(Purpose::InstructRecipient);
             // To resume lifts the freeze of current builds and no stop.
             let measure = match instruction.data.measure {
@@ -358,15 +366,17 @@ fn pop(inner: &mut Inner, instruction: InstructionId) {
     }
 }
 
-/// The example holds everything in one system and overwrites it.
-fn erasure(at: Timestamp) -> Erasure {
+/// The example holds everything in one system and overwrites it; it has no backups and none of the records that must stay.
+fn erasure(at: Timestamp, instruction: &Instruction) -> Erasure {
+    let classes = instruction.data.erase.as_ref().map(|terms| terms.classes.clone());
     Erasure {
         system: Code::of("example"),
         on: at.to_zoned(jiff::tz::TimeZone::UTC).date(),
         method: Code::of("overwritten"),
-        items: vec![Code::of("all")],
+        items: classes.unwrap_or_else(|| vec![Code::of("all")]),
         backups_until: None,
-        kept: vec![],
+        no_backups: true,
+        kept: vec![crate::erasure::NONE_HELD],
     }
 }
 

@@ -51,6 +51,7 @@ fn body(to: &RecipientKeys, audience: RecipientId, position: i64) -> Vec<u8> {
             scope: Scope::Both,
             person: identifiers::seal(&to.sealing_public(), id, &person).unwrap(),
             sealed_to: to.sealing_id(),
+            erase: None,
         },
     })
     .unwrap()

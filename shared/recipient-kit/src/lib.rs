@@ -15,6 +15,7 @@ pub mod books;
 pub mod client;
 pub mod client_tls;
 pub mod conformance;
+pub mod erasure;
 pub mod example;
 pub mod http;
 pub mod identifiers;

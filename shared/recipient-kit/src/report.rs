@@ -96,10 +96,14 @@ pub fn verify(bytes: &[u8], keys: &[ReportKey]) -> Result<Report, ReportError> {
 }
 
 /// Whether a report says all that it has to about an instruction with this measure: an erasure that was carried out shows
-/// date, method and items per system, and the recipient's book entry (Rules art. 46, art. 12(1)(iii)).
+/// date, method, items and backups per system, and the recipient's book entry (Rules art. 46, art. 12(1)(iii)). What the
+/// instruction's own terms ask for besides: [`crate::erasure`].
 pub fn is_complete(report: &Report, measure: Measure) -> bool {
     let ReportStage::Reported { outcome, .. } = report.stage else { return true };
-    shows_enough(outcome, measure, report.book_entry.is_some() && !report.erasures.is_empty())
+    let shown = report.book_entry.is_some()
+        && !report.erasures.is_empty()
+        && report.erasures.iter().all(crate::erasure::says_all);
+    shows_enough(outcome, measure, shown)
 }
 
 /// The same of an outcome alone; `shown`: a book entry and at least one system stand beside it.
@@ -190,6 +194,7 @@ mod tests {
             method: Code::of("key-destroyed"),
             items: vec![Code::of("claims")],
             backups_until: Some("2027-02-22".parse().unwrap()),
+            no_backups: false,
             kept: vec![],
         });
         assert!(is_complete(&done, Measure::Erase));

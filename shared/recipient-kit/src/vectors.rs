@@ -154,6 +154,7 @@ fn write() {
             scope: Scope::Both,
             person: identifiers::seal(&keys().sealing_public(), ID, &Personal::new(person())).unwrap(),
             sealed_to: keys().sealing_id(),
+            erase: None,
         },
     };
     let instruction = serde_json::to_string(&instruction).unwrap();

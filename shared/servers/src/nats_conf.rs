@@ -73,6 +73,7 @@ impl NatsOptions {
              host: \"127.0.0.1\"\n\
              port: {port}\n\
              http: \"127.0.0.1:{monitor}\"\n\
+             max_control_line: 16384\n\
              jetstream {{\n    store_dir: {}\n    max_memory_store: 67108864\n{files}{sync}}}\n",
             quote(name),
             quoted(&folder.join("jetstream")),

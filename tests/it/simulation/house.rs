@@ -226,6 +226,7 @@ impl Db {
                     measure,
                     drawn: false,
                     reissued: false,
+                    everything: false,
                 };
                 let became = self.mail.handle(
                     &mut self.instructions,

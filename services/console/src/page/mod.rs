@@ -4,6 +4,7 @@ mod answer;
 mod bank;
 mod case;
 mod cases;
+mod duties;
 mod entry;
 mod entry_orders;
 mod evidence;
@@ -233,6 +234,11 @@ pub fn router(app: App, settings: &Settings) -> Router {
         .route("/parked", get(parked::page))
         .route("/parked/{service}/{choice}", post(parked::choose))
         .route("/incidents", get(incidents::page))
+        .route("/duties", get(duties::waiting))
+        .route("/duties/{entry}", get(duties::page))
+        .route("/duties/{entry}/{order}", post(duties::order))
+        .route("/complaints/{complaint}/told", post(duties::told))
+        .route("/assets/print.css", get(print_css))
         .route("/staff", get(staff::page).post(staff::add))
         .route("/staff/{staff}/{what}", post(staff::change))
         .route("/assets/console.css", get(css))
@@ -290,6 +296,10 @@ async fn headers(https: bool, request: Request, next: Next) -> Response {
 
 async fn css() -> Response {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("../../assets/console.css")).into_response()
+}
+
+async fn print_css() -> Response {
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("../../assets/print.css")).into_response()
 }
 
 async fn icon() -> Response {

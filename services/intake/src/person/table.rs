@@ -32,6 +32,8 @@ const TABLE: &[Row] = &[
         asker: Service::Fulfilment,
         fields: &[Name, Kana, BirthDate, Sex, Address, Words, Hospitals, Representative],
     },
+    // The document of Act art. 53 names who asked; the register itself has no requester.
+    Row { purpose: DisclosePurpose::PrepareAnswer, asker: Service::OptOut, fields: &[Name, Address, Representative] },
     Row { purpose: DisclosePurpose::ShowToStaff, asker: Service::Console, fields: PersonField::ALL },
 ];
 
@@ -51,6 +53,7 @@ pub fn allowed(
         DisclosePurpose::VerifyIdentity => kind.needs_identity(),
         DisclosePurpose::EnterRegister => kind.propagates(),
         DisclosePurpose::ShowToStaff => by_staff,
+        DisclosePurpose::PrepareAnswer if asker == Service::OptOut => kind.propagates(),
         DisclosePurpose::PrepareAnswer | DisclosePurpose::Notify => true,
     };
     (listed && fits).then(|| article(kind, purpose))
@@ -96,8 +99,8 @@ mod tests {
                 }
             }
         }
-        // identity: 6 fields × 7 kinds; notification: 1 × 9; register: 6 × 2; answer: 8 × 9; staff: 10 × 9.
-        assert_eq!(granted, 42 + 9 + 12 + 72 + 90);
+        // identity: 6 fields × 7 kinds; notification: 1 × 9; register: 6 × 2; answer: 8 × 9, documents of stops: 3 × 2; staff: 10 × 9.
+        assert_eq!(granted, 42 + 9 + 12 + 72 + 6 + 90);
     }
 
     #[test]

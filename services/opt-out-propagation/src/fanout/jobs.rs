@@ -4,7 +4,8 @@ use super::{BATCH, FanOutError, Job, Kind, LATE};
 use crate::propagation::{self, About, Candidate};
 use chassis::DbError;
 use contracts::{
-    CaseId, ChangeId, Date, EntryId, InstructionId, RecipientId, Uuid, envelope::TraceParent, register::Certification,
+    CaseId, ChangeId, Date, EntryId, InstructionId, Measure, RecipientId, Scope, Uuid, envelope::TraceParent,
+    register::Certification,
 };
 use sqlx::{PgConnection, PgPool};
 use std::collections::{BTreeSet, HashMap};
@@ -13,7 +14,8 @@ use std::collections::{BTreeSet, HashMap};
 pub(super) async fn is_there_work(pool: &PgPool) -> Result<bool, DbError> {
     Ok(sqlx::query_scalar(
         "select exists (select from fanout where done_at is null) or exists (select from backlog)
-             or exists (select from reissue where new is null and done_at is null)",
+             or exists (select from reissue where new is null and done_at is null)
+             or exists (select from erase_all where done_at is null)",
     )
     .fetch_one(pool)
     .await?)
@@ -77,13 +79,33 @@ async fn shown(db: &mut PgConnection, entries: &[Uuid]) -> Result<HashMap<Uuid, 
     Ok(shown)
 }
 
+/// Entries of which hospitals and other operators may be told; `needs` says whether that needs consent.
+async fn may_tell(db: &mut PgConnection, entries: &[Uuid], needs: bool) -> Result<BTreeSet<Uuid>, DbError> {
+    if !needs {
+        return Ok(entries.iter().copied().collect());
+    }
+    let given: Vec<(Uuid, bool)> = sqlx::query_as(
+        "select distinct on (entry) entry, given from consent where entry = any($1) and what = 'tell-others'
+          order by entry, said_at desc, at desc",
+    )
+    .bind(entries)
+    .fetch_all(db)
+    .await?;
+    Ok(given.into_iter().filter_map(|(entry, given)| given.then_some(entry)).collect())
+}
+
 fn positions_of(all: &[Candidate], told: &[&Candidate]) -> Vec<usize> {
     let told: BTreeSet<RecipientId> = told.iter().map(|c| c.recipient).collect();
     (0..all.len()).filter(|n| told.contains(&all[*n].recipient)).collect()
 }
 
 /// Changes of entries that wait.
-pub(super) async fn changes(db: &mut PgConnection, all: &[Candidate], today: Date) -> Result<Vec<Job>, FanOutError> {
+pub(super) async fn changes(
+    db: &mut PgConnection,
+    all: &[Candidate],
+    today: Date,
+    needs: bool,
+) -> Result<Vec<Job>, FanOutError> {
     type Row = (Uuid, Uuid, Uuid, i64, String, String, Option<String>, bool);
     let rows: Vec<Row> = sqlx::query_as(
         "select change, entry, \"case\", version, scope, measure, trace, everybody from fanout
@@ -95,14 +117,19 @@ pub(super) async fn changes(db: &mut PgConnection, all: &[Candidate], today: Dat
     .map_err(DbError::from)?;
     let entries: Vec<Uuid> = rows.iter().map(|row| row.1).collect();
     let mut shown = shown(db, &entries).await?;
+    let may_tell = may_tell(db, &entries, needs).await?;
     let mut jobs = Vec::with_capacity(rows.len());
     for (change, entry, case, version, scope, measure, trace, everybody) in rows {
         let scope = scope.parse().map_err(|_| FanOutError::Word)?;
         let measure = measure.parse().map_err(|_| FanOutError::Word)?;
         // Two changes of one entry in a batch ask for the same.
         let shown = shown.entry(entry).or_default().clone();
-        let builds = propagation::is_about_builds(measure);
-        let about = About { scope: (!everybody).then_some(scope), shown, builds };
+        let about = About {
+            scope: (!everybody).then_some(scope),
+            shown,
+            builds: propagation::is_about_builds(measure),
+            may_tell: may_tell.contains(&entry),
+        };
         jobs.push(Job {
             kind: Kind::Change,
             change: ChangeId(change),
@@ -112,6 +139,7 @@ pub(super) async fn changes(db: &mut PgConnection, all: &[Candidate], today: Dat
             scope,
             measure,
             trace: trace.as_deref().and_then(TraceParent::parse),
+            everything: false,
             to: positions_of(all, &propagation::told(all, &about, today)),
         });
     }
@@ -122,7 +150,12 @@ pub(super) async fn changes(db: &mut PgConnection, all: &[Candidate], today: Dat
 
 /// Standing entries that one recipient is still to be told of: as they stand now. One that is not told (any more) is done
 /// with without an instruction.
-pub(super) async fn late(db: &mut PgConnection, all: &[Candidate], today: Date) -> Result<Vec<Job>, FanOutError> {
+pub(super) async fn late(
+    db: &mut PgConnection,
+    all: &[Candidate],
+    today: Date,
+    needs: bool,
+) -> Result<Vec<Job>, FanOutError> {
     type Row = (Uuid, Uuid, Uuid, Uuid, i64, String, String, Option<String>, bool);
     // Who builds is told of a freeze that stands; a freeze says the stop too. Others are not concerned with it.
     let rows: Vec<Row> = sqlx::query_as(
@@ -146,11 +179,16 @@ pub(super) async fn late(db: &mut PgConnection, all: &[Candidate], today: Date) 
     .map_err(DbError::from)?;
     let entries: Vec<Uuid> = rows.iter().map(|row| row.1).collect();
     let shown = shown(db, &entries).await?;
+    let may_tell = may_tell(db, &entries, needs).await?;
     let mut jobs = Vec::with_capacity(rows.len());
     for (recipient, entry, change, case, version, scope, measure, trace, knows) in rows {
         let scope = scope.parse().map_err(|_| FanOutError::Word)?;
-        let shown = shown.get(&entry).cloned().unwrap_or_default();
-        let about = About { scope: Some(scope), shown, builds: false };
+        let about = About {
+            scope: Some(scope),
+            shown: shown.get(&entry).cloned().unwrap_or_default(),
+            builds: false,
+            may_tell: may_tell.contains(&entry),
+        };
         let n = all.iter().position(|c| c.recipient.0 == recipient);
         let to = n.filter(|n| !knows && propagation::why_not(all, &all[*n], &about, today).is_none());
         jobs.push(Job {
@@ -162,6 +200,7 @@ pub(super) async fn late(db: &mut PgConnection, all: &[Candidate], today: Date) 
             scope,
             measure: measure.parse().map_err(|_| FanOutError::Word)?,
             trace: trace.as_deref().and_then(TraceParent::parse),
+            everything: false,
             to: to.into_iter().collect(),
         });
     }
@@ -170,11 +209,11 @@ pub(super) async fn late(db: &mut PgConnection, all: &[Candidate], today: Date) 
 
 /// What old endpoints owed. It goes to the recipient whatever it lacks now: it was told already.
 pub(super) async fn reissues(db: &mut PgConnection, all: &[Candidate]) -> Result<Vec<Job>, FanOutError> {
-    type Row = (Uuid, Uuid, Uuid, Uuid, Uuid, i64, String, String);
+    type Row = (Uuid, Uuid, Uuid, Uuid, Option<Uuid>, i64, String, String);
     let rows: Vec<Row> = sqlx::query_as(
         "select r.old, r.recipient, i.change, i.entry, e.\"case\",
-                (select max(version) from fanout f where f.entry = i.entry), i.scope, i.measure
-           from reissue r join issued i on i.instruction = r.old join register_entry e on e.entry = i.entry
+                coalesce((select max(version) from fanout f where f.entry = i.entry), 1), i.scope, i.measure
+           from reissue r join issued i on i.instruction = r.old left join register_entry e on e.entry = i.entry
           where r.new is null and r.done_at is null order by r.ordered_at, r.old limit $1",
     )
     .bind(LATE)
@@ -188,13 +227,41 @@ pub(super) async fn reissues(db: &mut PgConnection, all: &[Candidate]) -> Result
             kind: Kind::Reissue(InstructionId(old)),
             change: ChangeId(change),
             entry: EntryId(entry),
-            case: CaseId(case),
+            // What is about no entry is about everything.
+            case: CaseId(case.unwrap_or(entry)),
             version,
             scope: scope.parse().map_err(|_| FanOutError::Word)?,
             measure: measure.parse().map_err(|_| FanOutError::Word)?,
             trace: None,
+            everything: case.is_none(),
             to: vec![n],
         });
     }
     Ok(jobs)
+}
+
+/// Orders to erase everything. They go to the recipient although nothing else does: its certification has ended.
+pub(super) async fn everything(db: &mut PgConnection, all: &[Candidate]) -> Result<Vec<Job>, FanOutError> {
+    let rows: Vec<(Uuid, Uuid)> =
+        sqlx::query_as("select id, recipient from erase_all where done_at is null order by ordered_at, id limit $1")
+            .bind(LATE)
+            .fetch_all(db)
+            .await
+            .map_err(DbError::from)?;
+    let job = |(id, recipient): (Uuid, Uuid)| {
+        let n = all.iter().position(|c| c.recipient.0 == recipient)?;
+        Some(Job {
+            kind: Kind::Everything(id),
+            change: ChangeId(id),
+            entry: EntryId(id),
+            case: CaseId(id),
+            version: 1,
+            scope: Scope::Both,
+            measure: Measure::Erase,
+            trace: None,
+            everything: true,
+            to: vec![n],
+        })
+    };
+    Ok(rows.into_iter().filter_map(job).collect())
 }

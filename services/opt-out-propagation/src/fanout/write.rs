@@ -10,12 +10,15 @@ use chassis::{
     DbError,
     home::{self, Newborn},
 };
-use contracts::{InstructionId, Uuid, envelope::TraceParent, opt_out};
+use contracts::{
+    InstructionId, Measure, RecipientId, RecipientKind, Timestamp, Uuid, envelope::TraceParent, opt_out,
+    recipient::EraseTerms,
+};
 use futures::future::BoxFuture;
 use jiff_sqlx::ToSqlx;
 use recipient_kit::{digest_of, key_id};
 use sqlx::PgConnection;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One instruction of the batch.
 struct Issued {
@@ -44,6 +47,7 @@ pub(super) fn write<'c>(
         let jobs: Vec<&Job> = prepared.jobs.iter().zip(open).filter_map(|(job, open)| open.then_some(job)).collect();
         let issued = issue(tx, &prepared, &jobs, batch).await?;
         insert(tx, &issued, &jobs, batch).await?;
+        provisions(tx, &prepared, &issued, &jobs, batch).await?;
         births(tx, &issued, &jobs, batch).await?;
         marks(tx, &issued, &jobs, batch).await?;
         Ok(Pass::Done(jobs.len()))
@@ -73,12 +77,23 @@ async fn still_open(tx: &mut PgConnection, jobs: &[Job]) -> Result<Vec<bool>, Db
             .bind(&olds)
             .fetch_all(&mut *tx)
             .await?;
+    let all: Vec<Uuid> =
+        jobs.iter().filter_map(|j| if let Kind::Everything(order) = j.kind { Some(order) } else { None }).collect();
+    let all: Vec<Uuid> = if all.is_empty() {
+        all
+    } else {
+        sqlx::query_scalar("select id from erase_all where id = any($1) and done_at is null")
+            .bind(&all)
+            .fetch_all(&mut *tx)
+            .await?
+    };
     Ok(jobs
         .iter()
         .map(|job| match job.kind {
             Kind::Change => changes.contains(&job.change.0),
             Kind::Late(recipient) => late.contains(&(recipient.0, job.entry.0)),
             Kind::Reissue(old) => olds.contains(&old.0),
+            Kind::Everything(order) => all.contains(&order),
         })
         .collect())
 }
@@ -122,7 +137,9 @@ async fn issue(
                 deadline,
                 remind_seconds: batch.remind_seconds,
                 measure: job.measure,
-                drawn: rand::random_range(0..100u32) < batch.sample_percent,
+                // That everything is gone, a person confirms.
+                drawn: job.everything || rand::random_range(0..100u32) < batch.sample_percent,
+                everything: job.everything,
                 reissued: matches!(job.kind, Kind::Reissue(_)),
             };
             let words = Words {
@@ -136,6 +153,7 @@ async fn issue(
                 scope: job.scope,
                 person: prepared.sealed.get(&id).cloned().ok_or_else(missing)?,
                 sealed_to: key_id(&to.sealing_key),
+                erase: erase_terms(job, prepared),
                 at: batch.at,
                 deadline,
             };
@@ -201,6 +219,68 @@ async fn insert(tx: &mut PgConnection, issued: &[Issued], jobs: &[&Job], batch: 
     Ok(())
 }
 
+/// What goes and what stays (duty M4).
+fn erase_terms(job: &Job, prepared: &Prepared) -> Option<EraseTerms> {
+    let terms = prepared.erase.clone().filter(|_| job.measure == Measure::Erase)?;
+    Some(EraseTerms { everything: job.everything, ..terms })
+}
+
+/// What of a person an instruction tells.
+const TOLD: [&str; 5] = ["name", "kana", "birth-date", "sex", "stop"];
+
+/// 第三者提供の記録 (APPI art. 29; duty M8): one for each telling of a hospital or another operator, with the consent.
+async fn provisions(
+    tx: &mut PgConnection,
+    prepared: &Prepared,
+    issued: &[Issued],
+    jobs: &[&Job],
+    batch: Batch,
+) -> Result<(), DbError> {
+    let others: BTreeSet<RecipientId> = prepared
+        .candidates
+        .iter()
+        .filter(|c| matches!(c.kind, RecipientKind::Hospital | RecipientKind::CertifiedOperator))
+        .map(|c| c.recipient)
+        .collect();
+    let told: Vec<&Issued> =
+        issued.iter().filter(|i| others.contains(&i.terms.recipient) && !jobs[i.job].everything).collect();
+    let Some(kept_until) = prepared.kept_until.filter(|_| !told.is_empty()) else { return Ok(()) };
+    let column = |f: fn(&Issued) -> Uuid| told.iter().map(|i| f(i)).collect::<Vec<_>>();
+    sqlx::query(
+        "insert into provision_record (id, entry, recipient, person, items, consent, at, kept_until)
+         select gen_random_uuid(), e, r, p, $4,
+                (select cause from (select cause, given from consent c where c.entry = e and c.what = 'tell-others'
+                                     order by c.said_at desc, c.at desc limit 1) n where n.given), $5, $6::text::date
+           from unnest($1::uuid[], $2::uuid[], $3::uuid[]) t (e, r, p)",
+    )
+    .bind(column(|i| i.terms.entry.0))
+    .bind(column(|i| i.terms.recipient.0))
+    .bind(column(|i| i.known_as))
+    .bind(TOLD.as_slice())
+    .bind(batch.at.to_sqlx())
+    .bind(kept_until.to_string())
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The task of the order waits for this instruction's report.
+async fn everything_issued(
+    tx: &mut PgConnection,
+    order: Uuid,
+    instruction: Option<Uuid>,
+    at: Timestamp,
+) -> Result<(), DbError> {
+    sqlx::query("update erase_all set done_at = $2, instruction = $3 where id = $1")
+        .bind(order)
+        .bind(at.to_sqlx())
+        .bind(instruction)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query("update task set instruction = $2 where id = $1").bind(order).bind(instruction).execute(tx).await?;
+    Ok(())
+}
+
 async fn births(tx: &mut PgConnection, issued: &[Issued], jobs: &[&Job], batch: Batch) -> Result<(), DbError> {
     let newborn = issued.iter().map(|one| Newborn::<Instruction> {
         id: one.id.0,
@@ -220,7 +300,7 @@ async fn births(tx: &mut PgConnection, issued: &[Issued], jobs: &[&Job], batch: 
         let id = match job.kind {
             Kind::Change => job.change,
             // A replaced instruction is stated by its own machine; who needs no telling, nobody tells.
-            Kind::Reissue(_) => return None,
+            Kind::Reissue(_) | Kind::Everything(_) => return None,
             Kind::Late(_) if of.is_empty() => return None,
             Kind::Late(recipient) => propagation::late_change(job.change, recipient),
         };
@@ -238,6 +318,10 @@ async fn marks(tx: &mut PgConnection, issued: &[Issued], jobs: &[&Job], batch: B
             Kind::Late(recipient) => {
                 late.push(recipient.0);
                 entries.push(job.entry.0);
+            }
+            Kind::Everything(order) => {
+                let instruction = issued.iter().find(|i| i.job == n).map(|i| i.id.0);
+                everything_issued(tx, order, instruction, batch.at).await?;
             }
             Kind::Reissue(old) => {
                 olds.push(old.0);

@@ -6,7 +6,7 @@
 use super::{
     desk::{Admitted, Desk, Question},
     http::{self, Asked, OfBody, contractor},
-    review, runs,
+    lawful, review, runs,
 };
 use axum::{
     body::{Body, Bytes},
@@ -63,7 +63,7 @@ pub async fn take(
     };
     let as_of = desk.follow().await.map_err(|e| http::unusable(&e))?;
     let away = |_| Problem::away();
-    let admitted = match desk.admit(&question) {
+    let mut admitted = match desk.admit(&question) {
         Ok(admitted) => admitted,
         Err(why) => {
             let run = runs::begin(&desk, &me, &question, as_of, &Default::default()).await.map_err(away)?;
@@ -71,6 +71,7 @@ pub async fn take(
             return Err(http::unfiled(why, as_of));
         }
     };
+    admitted.ask.lawful = lawful::in_force(&desk, &me, digest.0).await.map_err(away)?;
     let run = runs::begin(&desk, &me, &question, as_of, &admitted.ground).await.map_err(away)?;
     let settings = Settings { encoding, ..Settings::new(format, mode) };
     let work = Work { desk, me, question, run, admitted: Arc::new(admitted), settings: Arc::new(settings) };

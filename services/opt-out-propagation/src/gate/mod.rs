@@ -10,6 +10,7 @@ pub mod desk;
 pub mod file;
 pub mod http;
 pub mod keys;
+pub mod lawful;
 pub mod pages;
 pub mod review;
 pub mod rows;
@@ -24,6 +25,7 @@ use crate::{person::Register, settings::Settings};
 use anyhow::Context;
 use chassis::{Bus, Runtime};
 use contracts::{
+    duty::{ListBasedOnLaw, PassBasedOnLaw},
     gate::{CheckGate, DecideReview, KeepFiling, ListGateIncidents, ListReviews},
     gate_desk::{ListFilings, ListGateRuns, ShowReview},
     request::StaffCommand,
@@ -68,6 +70,16 @@ pub async fn open(
         async move { staff::incidents(&desk).await }
     });
     shown(rt, bus, &desk);
+    let of = desk.clone();
+    bus.answer::<StaffCommand<PassBasedOnLaw>, _, _>(move |command| {
+        let desk = of.clone();
+        async move { lawful::pass(&desk, command).await }
+    });
+    let of = desk.clone();
+    bus.answer::<ListBasedOnLaw, _, _>(move |_| {
+        let desk = of.clone();
+        async move { lawful::list(&desk).await }
+    });
     Ok(desk)
 }
 

@@ -105,6 +105,7 @@ struct Columns {
     answers: Vec<&'static str>,
     whys: Vec<Option<&'static str>>,
     keys: Vec<Option<String>>,
+    articles: Vec<Option<String>>,
     entries: Vec<Option<Uuid>>,
     known: Vec<Option<Uuid>>,
     ids: Vec<Uuid>,
@@ -126,6 +127,7 @@ fn columns(desk: &Desk, asker: &Code, findings: &[Finding]) -> Columns {
         rows.whys.push(if let Word::Bad(bad) = finding.word { Some(bad.code()) } else { None });
         let key = finding.rule.and_then(|n| desk.rules.keys.get(usize::from(n)));
         rows.keys.push(key.map(|k| k.word.to_string()));
+        rows.articles.push(finding.article.as_ref().map(Code::to_string));
         rows.entries.push(finding.entry);
         rows.known.push(finding.entry.map(|e| known_to(asker, e)));
         rows.ids.push(Uuid::now_v7());
@@ -149,7 +151,9 @@ pub async fn keep(
     }
     let rows = columns(desk, asker, findings);
     let raise = question.flow == Flow::HospitalSupply;
-    let incidents = findings.iter().filter(|f| raise && f.word == Word::Exact).count();
+    // What passes based on law arrived all the same, and stands in the list with its article.
+    let arrived = |word| matches!(word, Word::Exact | Word::BasedOnLaw);
+    let incidents = findings.iter().filter(|f| raise && arrived(f.word)).count();
     if incidents > 0 {
         chassis::telemetry::count("madoguchi.gate.incidents", question.flow.as_str());
         tracing::warn!(%run, incidents, "records arrived although they are blocked");
@@ -161,9 +165,10 @@ pub async fn keep(
         .write(move |tx| {
             Box::pin(async move {
                 sqlx::query(
-                    "insert into gate_finding (run, line, answer, why, key, entry, known)
-                     select $1, l, a, w, k, e, n from unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::uuid[])
-                            t (l, a, w, k, e, n)
+                    "insert into gate_finding (run, line, answer, why, key, entry, known, article)
+                     select $1, l, a, w, k, e, n, b
+                       from unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::uuid[], $9::text[])
+                            t (l, a, w, k, e, n, b)
                       where (select count(*) from gate_finding where run = $1) < $8 on conflict do nothing",
                 )
                 .bind(run)
@@ -174,13 +179,15 @@ pub async fn keep(
                 .bind(&rows.entries)
                 .bind(&rows.known)
                 .bind(FINDINGS_MAX)
+                .bind(&rows.articles)
                 .execute(&mut *tx)
                 .await?;
                 if raise {
                     sqlx::query(
-                        "insert into gate_incident (id, asker, flow, supplier, file, line, entry, raised_at)
-                         select i, $1, $2, $3, $4::text, l, e, $5 from unnest($6::uuid[], $7::bigint[], $8::text[], $9::uuid[])
-                                t (i, l, a, e) where a = 'exact' on conflict (asker, file, line) do nothing",
+                        "insert into gate_incident (id, asker, flow, supplier, file, line, entry, raised_at, article)
+                         select i, $1, $2, $3, $4::text, l, e, $5, b
+                           from unnest($6::uuid[], $7::bigint[], $8::text[], $9::uuid[], $10::text[]) t (i, l, a, e, b)
+                          where a in ('exact', 'based-on-law') on conflict (asker, file, line) do nothing",
                     )
                     .bind(asker.as_str())
                     .bind(flow)
@@ -191,6 +198,7 @@ pub async fn keep(
                     .bind(&rows.lines)
                     .bind(&rows.answers)
                     .bind(&rows.entries)
+                    .bind(&rows.articles)
                     .execute(tx)
                     .await?;
                 }
@@ -238,9 +246,9 @@ pub async fn show(desk: &Desk, asker: &Code, run: Uuid) -> Result<Option<Value>,
 /// # Errors
 /// The database's.
 pub async fn report(desk: &Desk, asker: &Code, run: Uuid, after: i64) -> Result<String, DbError> {
-    type Row = (i64, String, Option<String>, Option<String>, Option<Uuid>);
+    type Row = (i64, String, Option<String>, Option<String>, Option<Uuid>, Option<String>);
     let rows: Vec<Row> = sqlx::query_as(
-        "select f.line, f.answer, f.why, f.key, f.known from gate_finding f join gate_run r on r.id = f.run
+        "select f.line, f.answer, f.why, f.key, f.known, f.article from gate_finding f join gate_run r on r.id = f.run
           where r.id = $1 and r.asker = $2 and f.line > $3 order by f.line limit 10000",
     )
     .bind(run)
@@ -249,9 +257,9 @@ pub async fn report(desk: &Desk, asker: &Code, run: Uuid, after: i64) -> Result<
     .fetch_all(desk.bus.db().pool())
     .await?;
     let mut out = String::new();
-    for (line, answer, why, key, entry) in rows {
+    for (line, answer, why, key, entry, article) in rows {
         let mut one = json!({ "line": line, "answer": answer });
-        let texts = [("why", why), ("key", key), ("entry", entry.map(|e| e.to_string()))];
+        let texts = [("why", why), ("key", key), ("entry", entry.map(|e| e.to_string())), ("article", article)];
         for (name, value) in texts.into_iter().filter_map(|(n, v)| Some((n, v?))) {
             one[name] = value.into();
         }

@@ -131,14 +131,14 @@ pub async fn entry_of(desk: &Desk, asker: &Code, known: Uuid) -> Result<Option<E
 /// # Errors
 /// The database does not answer.
 pub async fn incidents(desk: &Desk) -> Result<GateIncidentList, HandleError> {
-    type Row = (Uuid, String, Option<String>, String, i64, Option<Uuid>, String, jiff_sqlx::Timestamp);
+    type Row = (Uuid, String, Option<String>, String, i64, Option<Uuid>, String, jiff_sqlx::Timestamp, Option<String>);
     let rows: Vec<Row> = sqlx::query_as(
-        "select id, flow, supplier, file, line, entry, asker, raised_at from gate_incident order by raised_at desc, line limit 200",
+        "select id, flow, supplier, file, line, entry, asker, raised_at, article from gate_incident order by raised_at desc, line limit 200",
     )
     .fetch_all(desk.bus.db().pool())
     .await
     .map_err(DbError::from)?;
-    let incidents = rows.into_iter().filter_map(|(incident, flow, supplier, file, line, entry, asker, at)| {
+    let incidents = rows.into_iter().filter_map(|(incident, flow, supplier, file, line, entry, asker, at, article)| {
         Some(GateIncident {
             incident,
             flow: flow.parse().ok()?,
@@ -148,6 +148,7 @@ pub async fn incidents(desk: &Desk) -> Result<GateIncidentList, HandleError> {
             entry: entry.map(EntryId),
             asker: asker.parse().ok()?,
             at: at.to_jiff(),
+            article: article.and_then(|a| a.parse().ok()),
         })
     });
     Ok(GateIncidentList { incidents: incidents.collect() })

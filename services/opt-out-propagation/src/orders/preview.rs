@@ -99,6 +99,7 @@ impl Orders {
             scope: (!asked.everybody).then_some(scope),
             shown: known.shown,
             builds: propagation::is_about_builds(asked.measure),
+            may_tell: self.may_tell(&mut db, asked.entry.map(|entry| entry.0)).await?,
         };
         let (told, not_told) = preview(&all, &labels, &about, asked.measure, &self.periods, self.now());
         Ok(StopPreview { scope, identified: known.identified, hospitals: known.hospitals, told, not_told })
@@ -146,7 +147,7 @@ mod tests {
         let hours = SignedDuration::from_hours;
         let periods = Periods { immediately: hours(1), promptly: hours(2), without_delay: hours(3) };
         let now: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
-        let mut about = About { scope: Some(Scope::Anonymised), shown: [RecipientId(Uuid::from_u128(1))].into() };
+        let mut about = About { scope: Some(Scope::Anonymised), shown: [RecipientId(Uuid::from_u128(1))].into(), may_tell: true, builds: false };
         let (told, not_told) = preview(&all, &labels, &about, Measure::Stop, &periods, now);
         assert_eq!(told.iter().map(|t| (t.label.as_str(), t.suspended)).collect::<Vec<_>>(), [("b-own", true)]);
         assert_eq!(told[0].due, "2026-11-22T01:00:00Z".parse().unwrap());

@@ -2,15 +2,17 @@
 
 use super::Orders;
 use crate::{
+    duties::hospital,
     fanout::in_force,
     propagation::{self, About},
 };
 use chassis::{DbError, HandleError};
 use contracts::{
     CaseId, Code, RecipientId, Scope, StaffId, Uuid,
+    duty::ConsentTo,
     register::{EntryChange, EntryDetail, EntryReply, RecipientAnswer, ShowEntry},
 };
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 type Time = jiff_sqlx::Timestamp;
 
@@ -54,6 +56,16 @@ impl Orders {
         })))
     }
 
+    /// Whether hospitals and other operators may be told of an entry: by consent, or because none is needed today.
+    pub(super) async fn may_tell(&self, db: &mut PgConnection, entry: Option<Uuid>) -> Result<bool, DbError> {
+        let consent = match entry {
+            Some(entry) => hospital::consent(db, entry, ConsentTo::TellOthers).await?,
+            None => None,
+        };
+        let today = propagation::day_of(self.bus.clock().now());
+        Ok(consent.is_some() || !self.register.retention().needs_consent(today))
+    }
+
     /// Who is not told of it, and why (row 24: staff see why). What hospitals do not have is none of their business.
     async fn not_told(&self, entry: Uuid, scope: Option<Scope>) -> Result<Vec<(Code, Code)>, DbError> {
         let pool = self.bus.db().pool();
@@ -67,8 +79,9 @@ impl Orders {
         .fetch_all(&mut *db)
         .await?;
         let labels: Vec<(Uuid, String)> = sqlx::query_as("select id, label from recipient").fetch_all(&mut *db).await?;
-        let about = About { scope, shown: shown.into_iter().map(RecipientId).collect(), builds: false };
         let today = propagation::day_of(self.bus.clock().now());
+        let may_tell = self.may_tell(&mut db, Some(entry)).await?;
+        let about = About { scope, shown: shown.into_iter().map(RecipientId).collect(), builds: false, may_tell };
         let mut not_told = Vec::new();
         for c in &all {
             let label = labels.iter().find(|(id, _)| *id == c.recipient.0).and_then(|(_, label)| label.parse().ok());

@@ -71,14 +71,14 @@ impl Recipients {
         .await
     }
 
-    /// `req.optout.end-certification` (Act art. 12(2), 16(2)): nothing new goes out; that everything is erased is owed as a
-    /// task until a member of staff has seen the report of it.
+    /// `req.optout.end-certification` (Act art. 12(2), 16(2)): nothing new goes out but the instruction to erase everything, which is
+    /// owed until its signed report is in and a member of staff confirmed it.
     ///
     /// # Errors
     /// The database did not do it.
     pub async fn end_certification(&self, command: StaffCommand<EndCertification>) -> Result<StaffReply, HandleError> {
         let EndCertification { recipient, on } = command.order.clone();
-        let periods = self.periods;
+        let (periods, cause) = (self.periods, command.token);
         self.ordered(&command, recipient.0, "certification-ended", move |tx, at| {
             Box::pin(async move {
                 let ended = sqlx::query(
@@ -94,13 +94,7 @@ impl Recipients {
                     return Ok(Some(Code::of("not-certified")));
                 }
                 let due = at.checked_add(periods.without_delay).unwrap_or(Timestamp::MAX);
-                sqlx::query("insert into task (id, kind, recipient, since, due) values ($1, 'erase-all', $2, $3, $4)")
-                    .bind(Uuid::now_v7())
-                    .bind(recipient.0)
-                    .bind(at.to_sqlx())
-                    .bind(due.to_sqlx())
-                    .execute(tx)
-                    .await?;
+                erase_everything(tx, &[recipient.0], cause, at, due).await?;
                 Ok(None)
             })
         })
@@ -262,6 +256,31 @@ impl Recipients {
         })
         .await
     }
+}
+
+/// One order to erase everything per recipient, and its task: the fan-out makes the instruction.
+pub(crate) async fn erase_everything(
+    tx: &mut PgConnection,
+    recipients: &[Uuid],
+    cause: Uuid,
+    at: Timestamp,
+    due: Timestamp,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "with orders as (
+           insert into erase_all (id, recipient, cause, ordered_at)
+           select gen_random_uuid(), r, $2, $3 from unnest($1::uuid[]) r
+            where not exists (select from task t where t.recipient = r and t.kind = 'erase-all' and t.closed_at is null)
+           returning id, recipient)
+         insert into task (id, kind, recipient, since, due) select id, 'erase-all', recipient, $3, $4 from orders",
+    )
+    .bind(recipients)
+    .bind(cause)
+    .bind(at.to_sqlx())
+    .bind(due.to_sqlx())
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 async fn status(tx: &mut PgConnection, recipient: RecipientId) -> Result<Option<String>, DbError> {

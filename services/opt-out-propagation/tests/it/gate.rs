@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 /// A contractor that asks the gate.
 pub struct Asker {
-    me: RecipientId,
+    pub me: RecipientId,
     keys: RecipientKeys,
     pub base: String,
     http: reqwest::Client,
@@ -30,7 +30,23 @@ pub async fn asker(desk: &Desk, label: &str) -> Asker {
 }
 
 impl Asker {
-    fn signed(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+    pub(crate) const fn keys(&self) -> &RecipientKeys {
+        &self.keys
+    }
+
+    /// Posts without the headers of a signed request; what is answered.
+    pub(crate) async fn bare(&self, path: &str, body: &str) -> Value {
+        let answered = self.http.post(format!("{}{path}", self.base)).body(body.to_owned()).send().await.unwrap();
+        answered.json().await.unwrap()
+    }
+
+    /// Somebody who is registered already.
+    pub(crate) fn of(desk: &Desk, me: RecipientId, keys: RecipientKeys) -> Self {
+        let base = format!("http://{}", desk.partner.unwrap());
+        Self { me, keys, base, http: reqwest::Client::new() }
+    }
+
+    pub(crate) fn signed(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let now = contracts::Timestamp::now().as_second() as u64;
         let url = format!("{}{path}", self.base);
         let mut request = if method == "GET" { self.http.get(url) } else { self.http.post(url) };
@@ -74,7 +90,7 @@ pub async fn stopped(desk: &Desk) -> EntryId {
     entry
 }
 
-fn hanako(hospitals: &[&str]) -> Identifiers {
+pub(crate) fn hanako(hospitals: &[&str]) -> Identifiers {
     Identifiers {
         kana: "ヤマダ　ハナコ".into(),
         birth_date: "1980-02-29".parse().unwrap(),
@@ -97,19 +113,19 @@ async fn lift(desk: &Desk, entry: EntryId) {
     assert!(done.is_done(), "{done:?}");
 }
 
-fn row() -> Value {
+pub(crate) fn row() -> Value {
     json!({ "kana": "やまだ はなこ", "birth-date": "昭和55年2月29日", "sex": "女" })
 }
 
-fn use_of(rows: &[Value]) -> Value {
+pub(crate) fn use_of(rows: &[Value]) -> Value {
     json!({ "flow": "use", "track": "both", "rows": rows })
 }
 
-fn words(answers: &Value) -> Vec<&str> {
+pub(crate) fn words(answers: &Value) -> Vec<&str> {
     answers["answers"].as_array().unwrap().iter().map(|a| a["answer"].as_str().unwrap()).collect()
 }
 
-fn command<T>(order: T, staff: StaffId) -> StaffCommand<T> {
+pub(crate) fn command<T>(order: T, staff: StaffId) -> StaffCommand<T> {
     StaffCommand { token: Uuid::now_v7(), staff, why: Sealed(vec![1]), traceparent: None, order }
 }
 
@@ -118,7 +134,7 @@ fn service_key(desk: &Desk) -> PublicKey {
 }
 
 /// Records a filing of みどり病院 for one track, published long ago, with a notice of 30 days.
-async fn file_for(desk: &Desk, track: contracts::Scope) -> StaffReply {
+pub(crate) async fn file_for(desk: &Desk, track: contracts::Scope) -> StaffReply {
     let filing = Filing {
         supplier: Code::of("0110113719"),
         called: "みどり病院".into(),

@@ -5,10 +5,11 @@ use chassis::{Cause, Home};
 use contracts::{
     CaseId, Code, Digest, EntryId, InstructionId, Measure, RecipientId, RecipientKind, ReportOutcome, Scope, Sealed,
     StaffId, Timestamp, Transport, Uuid,
+    duty::{ConsentTo, RecordConsent},
     recipient::ReportStage,
     register::{
-        AttestReport, Certification, Certify, ChangeEndpoint, ChangeScope, CloseTask, ConfirmMatch, EndCertification,
-        EntryDetail, EntryReply, FoundAt, HospitalReceived, ListTasks, RecipientReply, RecipientView, RemoveRecipient,
+        AttestReport, Certification, Certify, ChangeEndpoint, ChangeScope, CloseTask, ConfirmMatch, EntryDetail,
+        EntryReply, FoundAt, HospitalReceived, ListTasks, RecipientReply, RecipientView, RemoveRecipient,
         ResumeRecipient, ResumeUse, RotateKeys, SetContract, ShowEntry, ShowRecipient, SuspendRecipient, SuspendUse,
         TaskRow, WithdrawStop,
     },
@@ -24,53 +25,64 @@ use opt_out_propagation::{
 use recipient_kit::RecipientKeys;
 use std::sync::Arc;
 
-fn ok(reply: &StaffReply) {
+pub(crate) fn ok(reply: &StaffReply) {
     assert!(matches!(reply, StaffReply::Done { .. }), "{reply:?}");
 }
 
-fn no(reply: &StaffReply, why: &str) {
+pub(crate) fn no(reply: &StaffReply, why: &str) {
     assert_eq!(refused(reply).map(Code::as_str), Some(why));
 }
 
 impl Desk {
     /// A recipient that fetches: nothing is sent, everything stands in the ledger.
-    async fn fetches(&self, label: &str) -> (RecipientId, RecipientKeys) {
+    pub(crate) async fn fetches(&self, label: &str) -> (RecipientId, RecipientKeys) {
         let keys = RecipientKeys::random().unwrap();
         let mut order = self.by_webhook(label, &keys, "http://127.0.0.1:9/");
         (order.transport, order.url) = (Transport::Pull, None);
         ok(&self.register(order.clone()).await);
         (order.recipient, keys)
     }
-    async fn view(&self, recipient: RecipientId) -> RecipientView {
+    pub(crate) async fn view(&self, recipient: RecipientId) -> RecipientView {
         match self.ask(&ShowRecipient { recipient }).await {
             RecipientReply::Found(view) => *view,
             RecipientReply::Unknown => panic!("unknown"),
         }
     }
-    async fn detail(&self, entry: EntryId) -> EntryDetail {
+    pub(crate) async fn detail(&self, entry: EntryId) -> EntryDetail {
         match self.ask(&ShowEntry { entry }).await {
             EntryReply::Found(detail) => *detail,
             EntryReply::Unknown => panic!("unknown"),
         }
     }
-    async fn tasks(&self) -> Vec<TaskRow> {
+    /// The requester consents to having others told.
+    pub(crate) async fn consents(&self, entry: EntryId) {
+        let (to, text) = (ConsentTo::TellOthers, Code::of("consent-2026-04"));
+        let order = RecordConsent { entry, to, given: true, at: Timestamp::now(), text };
+        ok(&self.order(StaffId::new(), order).await);
+    }
+    async fn standing(&self) -> Vec<EntryId> {
+        let entries = sqlx::query_scalar("select entry from register_entry order by entry");
+        let entries: Vec<Uuid> = entries.fetch_all(self.bus.db().pool()).await.unwrap();
+        entries.into_iter().map(EntryId).collect()
+    }
+    pub(crate) async fn tasks(&self) -> Vec<TaskRow> {
         self.ask(&ListTasks {}).await.tasks
     }
-    async fn owed(&self, recipient: RecipientId, how_many: usize) -> Vec<InstructionId> {
+    pub(crate) async fn owed(&self, recipient: RecipientId, how_many: usize) -> Vec<InstructionId> {
         testkit::eventually("what is owed", || async {
             let owed: Vec<InstructionId> = self.view(recipient).await.owed.iter().map(|o| o.0).collect();
             if owed.len() == how_many { Ok(owed) } else { Err(owed.len()) }
         })
         .await
     }
-    async fn reports(&self, instruction: InstructionId, outcome: ReportOutcome) {
+    pub(crate) async fn reports(&self, instruction: InstructionId, outcome: ReportOutcome) {
         let home: Home<Instruction> = Home::with_rows(&self.bus, Arc::new(InstructionRows));
         let ground = outcome.needs_ground().then(|| Code::of("act-19-2"));
         let stage = ReportStage::Reported { outcome, ground };
         let input = instruction::Input::ReportVerified { stage, report: Digest([1; 32]), at: Timestamp::now() };
         assert!(home.handle(instruction.0, Cause::Person(Uuid::now_v7()), input).await.unwrap().is_done());
     }
-    async fn erasure(&self, kana: &str) -> EntryId {
+    pub(crate) async fn erasure(&self, kana: &str) -> EntryId {
         let (case, entry) = (CaseId::new(), EntryId::new());
         self.enter(case, entry, kana, Measure::Erase).await;
         entry
@@ -111,6 +123,11 @@ async fn a_recipient_that_comes_later_is_told_of_everything_that_stands() {
     (hospital.kind, hospital.transport, hospital.url) = (RecipientKind::Hospital, Transport::Pull, None);
     hospital.organisation = Some(desk.sealed(hospital.recipient.0, "みどり病院"));
     ok(&desk.register(hospital.clone()).await);
+    // Nobody consented: nobody is told of.
+    for entry in desk.standing().await {
+        assert_eq!(desk.detail(entry).await.not_told, [(Code::of("midori"), Code::of("no-consent-to-tell"))]);
+        desk.consents(entry).await;
+    }
     desk.owed(hospital.recipient, 6).await;
     let keys = RecipientKeys::random().unwrap();
     let mut other = desk.by_webhook("akane", &keys, "http://127.0.0.1:9/");
@@ -118,6 +135,7 @@ async fn a_recipient_that_comes_later_is_told_of_everything_that_stands() {
     other.organisation = Some(desk.sealed(other.recipient.0, "あかね病院"));
     ok(&desk.register(other.clone()).await);
     let entry = desk.stop("タナカ").await;
+    desk.consents(entry).await;
     desk.owed(hospital.recipient, 7).await;
     assert_eq!(desk.view(other.recipient).await.row.last, 0, "not shown to be its own");
     let not_told = desk.detail(entry).await.not_told;
@@ -171,16 +189,6 @@ async fn without_certification_or_contract_nothing_is_sent_and_staff_see_why() {
     assert_eq!(desk.view(recipient).await.contract.unwrap().0, 2);
     assert_eq!(desk.count("select count(*) from issued where contract = 1").await, 1);
 
-    // The certification ends: nothing new, and that everything is erased is owed.
-    ok(&desk.order(staff, EndCertification { recipient, on: "2026-11-21".parse().unwrap() }).await);
-    let entry = desk.stop("スズキ").await;
-    desk.confirmed(entry).await;
-    assert_eq!(desk.view(recipient).await.row.last, 1);
-    let tasks = desk.tasks().await;
-    assert_eq!(tasks.iter().map(|t| t.kind.as_str()).collect::<Vec<_>>(), ["erase-all"]);
-    no(&desk.order(staff, CloseTask { task: tasks[0].task, accept: false }).await, "nothing-to-send-back");
-    ok(&desk.order(staff, CloseTask { task: tasks[0].task, accept: true }).await);
-    assert!(desk.tasks().await.is_empty());
     desk.rt.stopping().stop(std::time::Duration::from_secs(20)).await;
 }
 

@@ -4,11 +4,13 @@
 
 mod desk;
 mod documents;
+mod duties;
 mod engine;
 mod fan_out;
 mod files;
 mod gate;
 mod heard;
+mod lawful;
 mod life;
 mod nats;
 mod partner;

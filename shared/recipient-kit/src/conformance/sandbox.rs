@@ -4,7 +4,7 @@ use super::Contractor;
 use crate::{
     Identifiers, Sex,
     client::{Client, anywhere},
-    digest_of, http, identifiers,
+    digest_of, erasure, http, identifiers,
     keys::{KeysError, RecipientKeys},
     report,
     webhook::{self, Headers, Secret, Signer},
@@ -18,9 +18,10 @@ use axum::{
     routing::post,
 };
 use contracts::{
-    Digest, InstructionId, Measure, RecipientId, Scope,
+    Code, Digest, InstructionId, Measure, RecipientId, Scope, Timestamp,
     recipient::{
-        BODY_MAX, Instruction, InstructionData, InstructionSource, InstructionType, Report, ReportAnswer, ReportStage,
+        BODY_MAX, EraseTerms, Instruction, InstructionData, InstructionSource, InstructionType, Keep, Report,
+        ReportAnswer, ReportStage,
     },
 };
 use ed25519_dalek::SigningKey;
@@ -144,7 +145,7 @@ pub struct Heard {
 pub struct Ear {
     key: crate::ReportKey,
     away: watch::Sender<bool>,
-    issued: Mutex<HashMap<InstructionId, (Digest, Measure)>>,
+    issued: Mutex<HashMap<InstructionId, (Digest, Measure, Option<EraseTerms>)>>,
     heard: watch::Sender<Heard>,
 }
 
@@ -161,13 +162,15 @@ async fn hear(State(ear): State<Arc<Ear>>, body: Bytes) -> Response {
     let reason = match report::verify(&body, std::slice::from_ref(&ear.key)) {
         Err(error) => error.code().to_string(),
         Ok(report) => {
-            let issued = ear.issued.lock().unwrap_or_else(PoisonError::into_inner).get(&report.instruction).copied();
+            let issued = ear.issued.lock().unwrap_or_else(PoisonError::into_inner).get(&report.instruction).cloned();
             match issued {
                 None => "unknown-instruction".to_owned(),
                 Some(_) if report.recipient != RECIPIENT => "not-yours".to_owned(),
-                Some((digest, _)) if report.digest != digest => "wrong-digest".to_owned(),
-                Some((_, measure)) if !report::is_complete(&report, measure) => "erasure-incomplete".to_owned(),
-                Some(_) => {
+                Some((digest, ..)) if report.digest != digest => "wrong-digest".to_owned(),
+                Some((_, measure, terms)) => {
+                    if let Err(why) = erasure::enough(&report, measure, terms.as_ref()) {
+                        return refused(&ear, why.code().to_string());
+                    }
                     let answer = ReportAnswer::Accepted { instruction: report.instruction };
                     ear.heard.send_modify(|h| h.reports.push((report, body.to_vec())));
                     return axum::Json(answer).into_response();
@@ -175,6 +178,21 @@ async fn hear(State(ear): State<Arc<Ear>>, body: Bytes) -> Response {
             }
         }
     };
+    refused(&ear, reason)
+}
+
+/// What a contractor of the sandbox is told to erase, and to keep.
+fn erase_terms(now: Timestamp) -> EraseTerms {
+    let until = (now + jiff::SignedDuration::from_hours(24 * 365 * 3)).to_zoned(jiff::tz::TimeZone::UTC).date();
+    let keep = |class, article| Keep { class: Code::of(class), article: Code::of(article), until: Some(until) };
+    EraseTerms {
+        everything: false,
+        classes: vec![Code::of("medical-data")],
+        keep: vec![keep("receipt-record", "act-55-4"), keep("book", "rules-12-3")],
+    }
+}
+
+fn refused(ear: &Ear, reason: String) -> Response {
     ear.heard.send_modify(|h| h.faults.push(reason.clone()));
     let refused = serde_json::json!({ "result": "refused", "reason": reason });
     (StatusCode::UNPROCESSABLE_ENTITY, axum::Json(refused)).into_response()
@@ -255,10 +273,11 @@ impl Sandbox {
                 scope: Scope::Both,
                 person: identifiers::seal(key, id, &person).map_err(|e| e.to_string())?,
                 sealed_to: crate::key_id(key.as_bytes()),
+                erase: (measure == Measure::Erase).then(|| erase_terms(now)),
             },
         };
         let body = serde_json::to_vec(&instruction).map_err(|e| e.to_string())?;
-        let known = (digest_of(&body), measure);
+        let known = (digest_of(&body), measure, instruction.data.erase);
         self.ear.issued.lock().unwrap_or_else(PoisonError::into_inner).insert(id, known);
         Ok(Issued { id, body, entry })
     }

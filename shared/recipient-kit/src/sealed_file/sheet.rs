@@ -302,8 +302,11 @@ impl Cells<'_> {
     fn erasure(&mut self) -> Option<Erasure> {
         let (system, on, method) = (self.code(Column::System), self.date(Column::Date), self.code(Column::Method));
         let (items, kept) = (self.codes(Column::Items), self.codes(Column::Kept));
-        let backups_until = self.date(Column::BackupsUntil);
-        if system.is_none() && method.is_none() && items.is_empty() && kept.is_empty() && backups_until.is_none() {
+        // A day, or that no backup holds it.
+        let no_backups = matches!(self.text(Column::BackupsUntil), "none" | "なし");
+        let backups_until = if no_backups { None } else { self.date(Column::BackupsUntil) };
+        if system.is_none() && method.is_none() && items.is_empty() && kept.is_empty() && backups_until.is_none() && !no_backups
+        {
             // A date alone is when it was done; what stands about an erasure begins with its system.
             return None;
         }
@@ -312,12 +315,13 @@ impl Cells<'_> {
             (Column::Date, on.is_some()),
             (Column::Method, method.is_some()),
             (Column::Items, !items.is_empty()),
+            (Column::BackupsUntil, no_backups || backups_until.is_some()),
         ] {
             if !there && self.bad.iter().all(|bad| bad.column != column.code()) {
                 self.wrong(column, Code::of("missing"));
             }
         }
-        Some(Erasure { system: system?, on: on?, method: method?, items, backups_until, kept })
+        Some(Erasure { system: system?, on: on?, method: method?, items, backups_until, no_backups, kept })
     }
 }
 
