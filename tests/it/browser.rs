@@ -7,6 +7,7 @@
 mod access;
 mod chrome;
 mod console;
+mod duties;
 mod opt_out;
 mod public;
 mod words;

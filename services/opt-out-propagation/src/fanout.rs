@@ -105,7 +105,7 @@ struct Job {
     scope: Scope,
     measure: Measure,
     trace: Option<TraceParent>,
-    /// Of everybody: there is no person in it.
+    /// Of everybody: there is no person in it, and a person confirms that it is gone.
     everything: bool,
     /// Positions in the list of candidates.
     to: Vec<usize>,

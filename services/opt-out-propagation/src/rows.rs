@@ -54,9 +54,8 @@ async fn entry_row(
                 .execute(tx)
                 .await?;
         }
-        Event::StopEntered { scope, change, received_at, at, .. } => {
+        Event::StopEntered { scope, change, .. } => {
             final_row(tx, step.id, event, version).await?;
-            hospital::work_orders(tx, step.id, *scope, *received_at, *at).await?;
             // An erasure waits until two people confirmed the match; the stop goes out at once.
             mark(tx, step, *change, version, *scope, Measure::Stop, false).await?;
         }
@@ -141,7 +140,7 @@ async fn final_row(tx: &mut PgConnection, entry: Uuid, event: &entry::Event, ver
     .bind(at.to_sqlx())
     .execute(&mut *tx)
     .await?;
-    Ok(())
+    hospital::work_orders(tx, entry, *scope, *received_at, *at).await
 }
 
 /// The article that a stop of these tracks stands on.

@@ -63,7 +63,28 @@ fn word(answer: Result<Answer, Bad>) -> &'static str {
         Ok(Answer::NoMatch) => "no-match",
         Ok(Answer::Possible { .. }) => "possible",
         Ok(Answer::Exact { .. }) => "exact",
+        Ok(Answer::BasedOnLaw { .. }) => "based-on-law",
         Err(bad) => bad.code(),
+    }
+}
+
+#[test]
+fn row_4_given_an_entry_that_passes_based_on_law_then_its_sure_rows_do_and_every_other_stop_holds() {
+    let other = Standing { entry: Uuid::from_u128(0xf), ..standing(&hanako(), Scope::Both, None, false) };
+    let stands = standing(&hanako(), Scope::Both, None, false);
+    let judged = |all: &[Standing], row: &[(Part, &str)]| {
+        let (key, index) = index_of(all, true);
+        let lawful = vec![(ENTRY, Code::of("pmd-act-68-2-5"))];
+        let ask = Ask { lawful, ..Ask::new(Scope::Both, &key, []) };
+        judge(&Rules::built_in(), &key, &index, &ask, &person(row))
+    };
+    assert_eq!(word(judged(std::slice::from_ref(&stands), &hanako())), "based-on-law");
+    assert!(judged(std::slice::from_ref(&stands), &hanako()).unwrap().passes());
+    // Who may be that person waits for two people as ever.
+    let unsure = [(Part::Kana, "ヤマダハナコ"), (Part::BirthDate, "1980-02-29")];
+    assert_eq!(word(judged(std::slice::from_ref(&stands), &unsure)), "possible");
+    for all in [[stands.clone(), other.clone()], [other, stands]] {
+        assert_eq!(word(judged(&all, &hanako())), "exact", "another entry of the same person");
     }
 }
 

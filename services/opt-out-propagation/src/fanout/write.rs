@@ -125,8 +125,7 @@ async fn issue(
         for to in job.to.iter().map(|to| &prepared.candidates[*to]) {
             let position = last.get_mut(&to.recipient.0).ok_or_else(missing)?;
             *position += 1;
-            let id = job.instruction(to);
-            let contract = to.contract.as_ref();
+            let (id, contract) = (job.instruction(to), to.contract.as_ref());
             let deadline = batch.periods.deadline(contract.map(|(_, c)| c), job.measure, batch.at);
             let terms = Terms {
                 case: job.case,
@@ -137,7 +136,6 @@ async fn issue(
                 deadline,
                 remind_seconds: batch.remind_seconds,
                 measure: job.measure,
-                // That everything is gone, a person confirms.
                 drawn: job.everything || rand::random_range(0..100u32) < batch.sample_percent,
                 everything: job.everything,
                 reissued: matches!(job.kind, Kind::Reissue(_)),

@@ -141,11 +141,14 @@ pub struct Heard {
     pub turned_away: u64,
 }
 
+/// What a report is held against.
+type Known = (Digest, Measure, Option<EraseTerms>);
+
 /// The ear: where reports come in.
 pub struct Ear {
     key: crate::ReportKey,
     away: watch::Sender<bool>,
-    issued: Mutex<HashMap<InstructionId, (Digest, Measure, Option<EraseTerms>)>>,
+    issued: Mutex<HashMap<InstructionId, Known>>,
     heard: watch::Sender<Heard>,
 }
 
