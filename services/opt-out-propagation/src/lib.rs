@@ -5,6 +5,7 @@
 //! (deliveries), [`reports`] and [`partner`] (reports in), [`recipients`].
 
 pub mod address;
+pub mod alerts;
 mod answers;
 pub mod books;
 pub mod change;
@@ -101,6 +102,7 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     let reports = Reports::new(bus.clone(), instructions.clone(), refusals.clone()).with_tests(tests);
     let reports = Arc::new(reports);
     bus.spawn("reports", reports.clone().serve_nats());
+    bus.spawn("alerts", alerts::run(bus.clone(), register.clone(), keys.clone(), settings.poll() * books::POLLS));
     bus.spawn("reconcile", books::watch(bus.clone(), settings.reconcile_days, settings.poll() * books::POLLS));
     let (listener, address) = chassis::http::listen(&settings.partner_listen, "optout.partner_listen").await?;
     chassis::http::serve(
