@@ -64,6 +64,18 @@ language sql stable security definer set search_path = pg_catalog as $$
            (select count(*) from optout.fanout where done_at is null)
 $$;
 
+-- 期限超過: instructions past their deadline, by recipient and the stage that is missing; no row of a recipient without any.
+create or replace function monitor.past_due()
+returns table (recipient text, stage text, instructions bigint)
+language sql stable security definer set search_path = pg_catalog as $$
+    select r.label, s.stage, count(*)
+      from optout.owed o join optout.issued i using (instruction) join optout.recipient r on r.id = o.recipient
+     cross join lateral (select case when i.reported_at is not null then 'unconfirmed'
+                                     when o.received_at is not null then 'unreported' else 'unreceived' end) s (stage)
+     where i.due <= now()
+     group by r.label, s.stage order by r.label, s.stage limit 1000
+$$;
+
 -- The server itself.
 create or replace function monitor.server()
 returns table (database_bytes bigint, wal_bytes bigint, connections bigint, connections_max bigint, oldest_transaction_seconds double precision)

@@ -28,8 +28,6 @@ const ROUND: i64 = 32;
 const PAUSE: (f64, f64) = (30.0, 14_400.0);
 /// Tries of one mail: about a week.
 const TRIES_MAX: i32 = 50;
-/// Recipients whose levels are metrics of their own.
-const LEVELS_MAX: usize = 200;
 
 /// What of one recipient is open.
 #[derive(Clone, Debug)]
@@ -82,7 +80,6 @@ pub async fn run(bus: Arc<Bus>, register: Arc<Register>, keys: PathBuf, every: D
 
 struct Row {
     recipient: RecipientId,
-    label: String,
     standing: Standing,
     ids: Vec<Uuid>,
     has_contact: bool,
@@ -90,9 +87,9 @@ struct Row {
 
 async fn rows(bus: &Bus, now: Timestamp) -> Result<Vec<Row>, DbError> {
     type Time = jiff_sqlx::Timestamp;
-    type Raw = (Uuid, String, bool, i64, i64, i64, i64, Time, Time, Vec<Uuid>);
+    type Raw = (Uuid, bool, i64, i64, i64, i64, Time, Time, Vec<Uuid>);
     let rows: Vec<Raw> = sqlx::query_as(
-        "select r.id, r.label, c.sealed is not null,
+        "select r.id, c.sealed is not null,
                 count(*) filter (where i.due > $1),
                 count(*) filter (where i.due <= $1 and o.received_at is null),
                 count(*) filter (where i.due <= $1 and o.received_at is not null and i.reported_at is null),
@@ -107,9 +104,8 @@ async fn rows(bus: &Bus, now: Timestamp) -> Result<Vec<Row>, DbError> {
     .fetch_all(bus.db().pool())
     .await?;
     let number = |n: i64| n.try_into().unwrap_or(u32::MAX);
-    let row = |(id, label, has_contact, soon, unreceived, unreported, unconfirmed, issued, due, ids): Raw| Row {
+    let row = |(id, has_contact, soon, unreceived, unreported, unconfirmed, issued, due, ids): Raw| Row {
         recipient: RecipientId(id),
-        label,
         standing: Standing {
             soon: number(soon),
             past_due: PastDue {
@@ -125,14 +121,13 @@ async fn rows(bus: &Bus, now: Timestamp) -> Result<Vec<Row>, DbError> {
     Ok(rows.into_iter().map(row).collect())
 }
 
-/// One look: measures what is past due, and makes the mails that are called for; how many.
+/// One look: makes the mails that are called for; how many. (What is past due is measured from outside, `monitor.past_due`.)
 ///
 /// # Errors
 /// The database did not do it.
 pub async fn look(bus: &Bus) -> Result<u64, DbError> {
     let now = bus.clock().now();
     let rows = rows(bus, now).await?;
-    measure(&rows);
     let mut made = 0;
     for row in rows {
         let Some((kind, rung)) = called_for(&row.standing, now) else { continue };
@@ -148,19 +143,6 @@ pub async fn look(bus: &Bus) -> Result<u64, DbError> {
         made += bus.db().write(move |tx| Box::pin(async move { make(tx, &row, kind, rung, whom, now).await })).await?;
     }
     Ok(made)
-}
-
-/// `madoguchi.instructions.past_due`: all recipients by stage, and the recipients one by one.
-fn measure(rows: &[Row]) {
-    let sum = |of: fn(&PastDue) -> u32| rows.iter().map(|r| f64::from(of(&r.standing.past_due))).sum::<f64>();
-    let name = "madoguchi.instructions.past_due";
-    telemetry::level(name, sum(|p| p.unreceived), "unreceived");
-    telemetry::level(name, sum(|p| p.unreported), "unreported");
-    telemetry::level(name, sum(|p| p.unconfirmed), "unconfirmed");
-    for row in rows.iter().filter(|r| r.standing.past_due.sum() > 0).take(LEVELS_MAX) {
-        let PastDue { unreceived, unreported, unconfirmed } = row.standing.past_due;
-        tracing::warn!(recipient = %row.recipient, unreceived, unreported, unconfirmed, "{} has {} past due", row.label, row.standing.past_due.sum());
-    }
 }
 
 async fn make(

@@ -1,8 +1,8 @@
 //! 停止登録簿と通知先: the register of stops, and its way to every recipient. See the README.
 //!
-//! Pure: [`entry`], [`instruction`], [`change`], [`refusal`], [`propagation`], [`delivery`], [`receipt`], [`guard`]. Shells:
+//! Pure: [`entry`], [`instruction`], [`change`], [`refusal`], [`propagation`], [`delivery`], [`receipt`], [`guard`], [`address`]. Shells:
 //! [`react`] (what is heard), [`person`] (identifiers), [`rows`] (own rows), [`fanout`], [`engine`] with [`transport`]
-//! (deliveries), [`reports`] and [`partner`] (reports in), [`recipients`].
+//! (deliveries), [`endpoint_test`], [`reports`] and [`partner`] (reports in), [`books`], [`alerts`], [`recipients`].
 
 pub mod address;
 pub mod alerts;
