@@ -64,6 +64,21 @@ language sql stable security definer set search_path = pg_catalog as $$
            (select count(*) from optout.fanout where done_at is null)
 $$;
 
+-- 期限超過: instructions past their deadline, by recipient and the stage that is missing; `*` is all of them. What is not is said as 0.
+create or replace function monitor.past_due()
+returns table (recipient text, stage text, instructions bigint)
+language sql stable security definer set search_path = pg_catalog as $$
+    with due as (
+        select o.recipient, case when i.reported_at is not null then 'unconfirmed'
+                                 when o.received_at is not null then 'unreported' else 'unreceived' end as stage
+          from optout.owed o join optout.issued i using (instruction) where i.due <= now())
+    select w.label, s.stage, count(d.stage)
+      from (select id, label from optout.recipient union all select null, '*') w
+     cross join unnest(array['unreceived', 'unreported', 'unconfirmed']) s (stage)
+      left join due d on d.stage = s.stage and (w.id is null or d.recipient = w.id)
+     group by w.label, s.stage order by w.label, s.stage limit 6003
+$$;
+
 -- The server itself.
 create or replace function monitor.server()
 returns table (database_bytes bigint, wal_bytes bigint, connections bigint, connections_max bigint, oldest_transaction_seconds double precision)

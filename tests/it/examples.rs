@@ -216,11 +216,96 @@ async fn conforms(program: &Path, script: impl FnOnce(&Path) -> PathBuf) {
         std::time::Duration::from_secs(60),
     );
     let (mut sandbox, ear) = Sandbox::new(contractor.unwrap(), settings).unwrap();
-    let serving = tokio::spawn(conformance::serve(listener, ear));
+    let serving = tokio::spawn(conformance::serve(listener, ear, None));
     let shown = conformance::run(&mut sandbox).await;
     serving.abort();
     let log = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
     assert!(shown.passed, "{}\n{log}", shown.table());
+}
+
+/// How a contractor takes from a queue.
+enum From {
+    Pull,
+    Nats,
+}
+
+/// The same program against an example that takes from a queue: the pull feed, or a durable on a nats-server of its own.
+async fn conforms_queued(program: &Path, from: From, ready: &str, script: impl FnOnce(&Path) -> PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings::load_or_create(&folder.path().join("sandbox")).unwrap();
+    let (report, sealing) = (random_secret().unwrap(), random_secret().unwrap());
+    let keys = RecipientKeys::from_secrets(&report, &sealing);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut environment = vec![
+        ("MADOGUCHI_RECIPIENT", conformance::RECIPIENT.to_string()),
+        ("MADOGUCHI_REPORT_KEY", STANDARD.encode(*report)),
+        ("MADOGUCHI_SEALING_KEY", STANDARD.encode(*sealing)),
+        ("MADOGUCHI_BOOKS", folder.path().join("books").display().to_string()),
+        ("MADOGUCHI_DESK", format!("http://{}", listener.local_addr().unwrap())),
+    ];
+    let contractor = conformance::Contractor::parse(
+        "http://localhost/",
+        &STANDARD.encode(keys.report_public()),
+        &STANDARD.encode(keys.sealing_public().as_bytes()),
+        std::time::Duration::from_secs(60),
+    );
+    let (sandbox, ear) = Sandbox::new(contractor.unwrap(), settings).unwrap();
+    let mut serving = tokio::task::JoinSet::new();
+    // Until the end of the test: the contractor's own server.
+    let mut own = None;
+    let (mut sandbox, feed) = match from {
+        From::Pull => {
+            let feed = conformance::Feed::new(keys.signing.public(), sandbox.epoch());
+            (sandbox.queued(feed.clone()), Some(feed))
+        }
+        From::Nats => {
+            let dir = servers::DataDir::open(&folder.path().join("nats"), &servers::quiet).await.unwrap();
+            let options = servers::NatsOptions::open();
+            let nats = servers::Nats::start(testkit::binaries().await, &dir, options, &servers::quiet).await.unwrap();
+            let user = nats_auth::RootSecret::load_or_create(&folder.path().join("root")).unwrap();
+            let (_, creds) = nats_auth::House::new(user)
+                .recipient_creds(conformance::RECIPIENT.0, contracts::Timestamp::now())
+                .unwrap();
+            let file = folder.path().join("recipient.creds");
+            std::fs::write(&file, creds).unwrap();
+            environment.extend([
+                ("MADOGUCHI_NATS_URL", nats.url()),
+                ("MADOGUCHI_NATS_CREDS", file.display().to_string()),
+                ("MADOGUCHI_NATS_ACCOUNT", "ASANDBOX".to_owned()),
+            ]);
+            let broker = std::sync::Arc::new(conformance::Broker::open(&nats.url(), "ASANDBOX").await.unwrap());
+            own = Some((nats, dir));
+            let (answers, ear) = (broker.clone(), ear.clone());
+            serving.spawn(async move { drop(answers.serve(ear).await) });
+            (sandbox.queued(broker), None)
+        }
+    };
+    serving.spawn(async move { drop(conformance::serve(listener, ear, feed).await) });
+    let _running = start(program, &script(folder.path()), folder.path(), &environment);
+    says(folder.path(), ready).await;
+    let shown = conformance::run(&mut sandbox).await;
+    let log = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+    assert!(shown.passed, "{}\n{log}", shown.table());
+    drop(own);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_python_example_conforms_by_the_pull_feed() {
+    let Some(python) = python() else { return };
+    conforms_queued(&python, From::Pull, "asking", |_| root().join("examples/python/http_pull.py")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_python_example_conforms_over_nats() {
+    let Some(python) = python() else { return };
+    conforms_queued(&python, From::Nats, "connected", |_| root().join("examples/python/nats_pull.py")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_node_example_conforms_over_nats() {
+    let Some(modules) = node() else { return };
+    let script = |f: &Path| node_files(&modules, f).join("nats_pull.mjs");
+    conforms_queued(Path::new("node"), From::Nats, "connected", script).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -18,6 +18,7 @@ mod serve;
 mod signals;
 pub mod story;
 mod up;
+mod webhook_options;
 
 pub use cli::{Cli, Command, ServersFrom, UpArgs};
 pub use gate::GateStep;

@@ -8,7 +8,9 @@ use clap::{Args, Subcommand};
 use contracts::{
     Code, ContractItem, Date, Diligence, RecipientId, RecipientKind, Scope, Sealed, StaffId, Timestamp, Transport,
     Uuid,
+    alert::SetContact,
     books::{BooksReply, ReplayRecipient, ShowBooks},
+    endpoint_test::TestEndpoint,
     register::{
         Certification, Contract, RecipientReply, RemoveRecipient, ResumeRecipient, RotateKeys, ShowRecipient,
         SuspendRecipient,
@@ -82,6 +84,25 @@ pub enum Step {
         #[command(subcommand)]
         step: crate::carried::Step,
     },
+    /// Where reminders and escalations about it go; without `--mail` nowhere any more.
+    Contact {
+        /// The recipient.
+        recipient: Uuid,
+        /// The mailbox of its contact.
+        #[arg(long)]
+        mail: Option<String>,
+        /// Who and why.
+        #[command(flatten)]
+        by: By,
+    },
+    /// Sends its webhook endpoint another test event.
+    Test {
+        /// The recipient.
+        recipient: Uuid,
+        /// Who and why.
+        #[command(flatten)]
+        by: By,
+    },
     /// Offers it again everything after the last position at which its books and ours agreed.
     Replay {
         /// The recipient.
@@ -114,6 +135,9 @@ pub struct New {
     /// Webhook: where to POST.
     #[arg(long)]
     url: Option<String>,
+    /// Webhook: what it wants besides.
+    #[command(flatten)]
+    wants: crate::webhook_options::Wants,
     /// NATS: its own user public key (`U…`).
     #[arg(long)]
     nats_user: Option<String>,
@@ -250,7 +274,7 @@ impl Desk {
             label: new.label,
             kind: new.kind,
             transport: new.transport,
-            url: sealed(&new.url)?,
+            url: sealed(&new.wants.address(new.url.as_deref())?)?,
             nats_user: user,
             nats_account: account,
             report_key: key("--report-key", &new.report_key)?,
@@ -331,6 +355,15 @@ pub(crate) async fn run(step: Step) -> anyhow::Result<()> {
             Desk::open(by.config.as_deref()).await?.order(&by, order).await
         }
         Step::File { step } => crate::carried::run(step).await,
+        Step::Contact { recipient, mail, by } => {
+            let desk = Desk::open(by.config.as_deref()).await?;
+            let contact = mail.map(|mail| desk.seal(recipient, mail.trim())).transpose()?;
+            desk.order(&by, SetContact { recipient: RecipientId(recipient), contact }).await
+        }
+        Step::Test { recipient, by } => {
+            let order = TestEndpoint { recipient: RecipientId(recipient) };
+            Desk::open(by.config.as_deref()).await?.order(&by, order).await
+        }
         Step::Replay { recipient, by } => {
             let order = ReplayRecipient { recipient: RecipientId(recipient) };
             Desk::open(by.config.as_deref()).await?.order(&by, order).await

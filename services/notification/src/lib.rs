@@ -2,6 +2,7 @@
 //!
 //! [`message`] is the machine, [`texts`] and [`mail`] compose, [`transport`] sends; the rest is shell. See README.md.
 
+pub mod alert;
 pub mod mail;
 pub mod message;
 pub mod react;
@@ -13,7 +14,7 @@ pub mod transport;
 
 use anyhow::Context;
 use chassis::{Home, Runtime, Started};
-use contracts::Service;
+use contracts::{Service, alert::SendAlert};
 use privacy::ServiceKey;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -35,6 +36,19 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     let store = store::Store::new(bus.db().clone());
     let (wake, transport) = (Arc::new(Notify::new()), Arc::new(setting.transport));
     let home = Home::with_rows(&bus, Arc::new(store::NoticeRows { wake: wake.clone() }));
+
+    let alerts = Arc::new(alert::Alerts {
+        key: ServiceKey::load_or_create(rt.keys_dir(), Service::Notification.token()).context("`house.keys_dir`")?,
+        transport: transport.clone(),
+        from: setting.from.clone(),
+        officer: setting.officer,
+        partner_url: setting.partner_url,
+        console_url: setting.console_url,
+    });
+    bus.answer::<SendAlert, _, _>(move |alert| {
+        let alerts = alerts.clone();
+        async move { Ok(alerts.send(alert).await) }
+    });
 
     let react = react::React {
         home: home.clone(),

@@ -8,7 +8,7 @@ use crate::{
     message::Notice,
     texts::{body, subject},
 };
-use contracts::{Code, NoticeId};
+use contracts::{Code, NoticeId, Timestamp};
 use lettre::{
     Address, Message,
     address::Envelope,
@@ -107,20 +107,40 @@ pub fn compose(
     status_url: &str,
     to: &Personal<String>,
 ) -> Result<Mail, NoMail> {
+    let words = body(notice.text, notice.language, &notice.receipt_number, status_url);
+    write(&Letter { id, subject: subject(notice.language), words, since: notice.since }, from, to)
+}
+
+/// What a mail says.
+pub struct Letter<'a> {
+    /// Makes the Message-ID.
+    pub id: NoticeId,
+    /// The subject.
+    pub subject: &'a str,
+    /// The body.
+    pub words: String,
+    /// Its date.
+    pub since: Timestamp,
+}
+
+/// Writes one mail. The same letter gives the same bytes.
+///
+/// # Errors
+/// [`NoMail`].
+pub fn write(letter: &Letter<'_>, from: &Mailbox, to: &Personal<String>) -> Result<Mail, NoMail> {
     let to = address(to)?;
     let to = to.disclose(Purpose::NotifyPerson);
-    let words = body(notice.text, notice.language, &notice.receipt_number, status_url);
     // Said here and not read back from the headers: the library cannot read a quoted local part that it wrote.
     let envelope = Envelope::new(Some(from.email.clone()), vec![to.clone()]).map_err(|_| NoMail::Headers)?;
     let message = Message::builder()
         .envelope(envelope)
         .from(from.clone())
         .to(Mailbox::new(None, to.clone()))
-        .subject(subject(notice.language))
-        .date(SystemTime::from(notice.since))
-        .message_id(Some(format!("<{id}@{}>", from.email.domain())))
+        .subject(letter.subject)
+        .date(SystemTime::from(letter.since))
+        .message_id(Some(format!("<{}@{}>", letter.id, from.email.domain())))
         .header(AutoSubmitted)
-        .singlepart(SinglePart::builder().header(ContentType::TEXT_PLAIN).body(words))
+        .singlepart(SinglePart::builder().header(ContentType::TEXT_PLAIN).body(letter.words.clone()))
         .map_err(|_| NoMail::Headers)?;
     Ok(Mail { envelope: message.envelope().clone(), bytes: message.formatted() })
 }
@@ -129,7 +149,7 @@ pub fn compose(
 mod tests {
     use super::*;
     use crate::message::{Plan, Text};
-    use contracts::{CaseId, Language, MessageId, ReceiptNumber, Timestamp, Uuid};
+    use contracts::{CaseId, Language, MessageId, ReceiptNumber, Uuid};
     use proptest::prelude::*;
 
     fn notice(text: Text, language: Language) -> Notice {
@@ -146,7 +166,7 @@ mod tests {
     fn from() -> Mailbox {
         "窓口 <desk@example.jp>".parse().unwrap()
     }
-    fn write(notice: &Notice, to: &str) -> Result<Mail, NoMail> {
+    fn written(notice: &Notice, to: &str) -> Result<Mail, NoMail> {
         compose(
             NoticeId(Uuid::from_u128(1)),
             notice,
@@ -167,7 +187,7 @@ mod tests {
     #[test]
     fn a_mail_has_the_headers_and_is_the_same_each_time() {
         let notice = notice(Text::Ended, Language::En);
-        let mail = write(&notice, "taro@example.com").unwrap();
+        let mail = written(&notice, "taro@example.com").unwrap();
         let text = String::from_utf8(mail.bytes.clone()).unwrap();
         assert_eq!(header(&text, "Auto-Submitted"), ["auto-generated"]);
         assert_eq!(header(&text, "Message-ID"), ["<00000000-0000-0000-0000-000000000001@example.jp>"]);
@@ -176,7 +196,7 @@ mod tests {
         assert_eq!(header(&text, "Subject"), ["A message from the counter"]);
         assert_eq!(header(&text, "Content-Type"), ["text/plain; charset=utf-8"]);
         assert_eq!(header(&text, "MIME-Version"), ["1.0"]);
-        assert_eq!(write(&notice, "taro@example.com").unwrap().bytes, mail.bytes);
+        assert_eq!(written(&notice, "taro@example.com").unwrap().bytes, mail.bytes);
         assert_eq!(format!("{mail:?}"), format!("[mail, {} bytes]", mail.bytes.len()));
     }
 
@@ -185,7 +205,7 @@ mod tests {
     fn english_needs_no_encoding() {
         for text in Text::ALL {
             let notice = notice(*text, Language::En);
-            let whole = String::from_utf8(write(&notice, "taro@example.com").unwrap().bytes).unwrap();
+            let whole = String::from_utf8(written(&notice, "taro@example.com").unwrap().bytes).unwrap();
             assert_eq!(header(&whole, "Content-Transfer-Encoding"), ["7bit"], "{whole}");
             assert!(whole.contains(&notice.receipt_number.to_string()));
         }
@@ -196,7 +216,7 @@ mod tests {
     fn every_text_is_ascii_on_the_wire_in_short_lines() {
         for language in [Language::Ja, Language::En] {
             for text in Text::ALL {
-                let bytes = write(&notice(*text, language), "taro@example.com").unwrap().bytes;
+                let bytes = written(&notice(*text, language), "taro@example.com").unwrap().bytes;
                 assert!(bytes.is_ascii());
                 let whole = String::from_utf8(bytes).unwrap();
                 assert!(
@@ -222,18 +242,18 @@ mod tests {
             "no-at-sign",
         ] {
             assert_eq!(
-                write(&notice(Text::Received, Language::Ja), evil).map(|_| ()),
+                written(&notice(Text::Received, Language::Ja), evil).map(|_| ()),
                 Err(NoMail::Address),
                 "{evil:?}"
             );
         }
         let long = format!("{}@example.com", "a".repeat(300));
-        assert!(write(&notice(Text::Received, Language::Ja), &long).is_err());
+        assert!(written(&notice(Text::Received, Language::Ja), &long).is_err());
     }
 
     #[test]
     fn an_old_carrier_address_is_quoted() {
-        let mail = write(&notice(Text::Received, Language::Ja), "taro..yamada.@docomo.ne.jp").unwrap();
+        let mail = written(&notice(Text::Received, Language::Ja), "taro..yamada.@docomo.ne.jp").unwrap();
         assert_eq!(mail.envelope.to()[0].to_string(), "\"taro..yamada.\"@docomo.ne.jp");
         let text = String::from_utf8(mail.bytes).unwrap();
         assert_eq!(header(&text, "To"), ["\"taro..yamada.\"@docomo.ne.jp"]);
@@ -243,7 +263,7 @@ mod tests {
         /// Whatever stands in the field: no mail, or a mail with one recipient and no header that we did not write.
         #[test]
         fn no_text_makes_a_header(to in "[a-z\\r\\n\\t :@<>\",;\\.]{0,40}(@example\\.com)?") {
-            if let Ok(mail) = write(&notice(Text::Received, Language::En), &to) {
+            if let Ok(mail) = written(&notice(Text::Received, Language::En), &to) {
                 prop_assert_eq!(mail.envelope.to().len(), 1);
                 let text = String::from_utf8(mail.bytes).unwrap();
                 let head = text.split_once("\r\n\r\n").unwrap().0;

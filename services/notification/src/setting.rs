@@ -12,6 +12,12 @@ use std::{path::PathBuf, time::Duration};
 pub struct Setting {
     /// The status page, as people reach it: the link in every mail.
     pub status_url: String,
+    /// The partner API's pages, as recipients reach them: the link in alerts to their contacts.
+    pub partner_url: String,
+    /// The console, as the officer reaches it: the link in alerts to the officer.
+    pub console_url: String,
+    /// The mailbox of the operator's officer (責任者), who is told of what is past due; empty: nobody is.
+    pub officer: String,
     /// From whom: `desk@example.jp` or `窓口 <desk@example.jp>`. Its domain is also that of the Message-IDs.
     pub from: String,
     /// The mail host; empty: none, mails become files in `outbox_dir`.
@@ -39,6 +45,12 @@ pub struct Setting {
 pub struct Checked {
     /// The link in every mail.
     pub status_url: String,
+    /// The link in alerts to recipients' contacts.
+    pub partner_url: String,
+    /// The link in alerts to the officer.
+    pub console_url: String,
+    /// The officer's mailbox; empty: none.
+    pub officer: String,
     /// From whom.
     pub from: Mailbox,
     /// How mails leave.
@@ -56,11 +68,18 @@ impl Setting {
     /// Names the key and what may stand there; never quotes `smtp_url`.
     pub fn checked(self) -> anyhow::Result<Checked> {
         let link = self.status_url;
+        let links = [("status_url", &link), ("partner_url", &self.partner_url), ("console_url", &self.console_url)];
+        for (key, link) in links {
+            ensure!(
+                (link.starts_with("https://") || link.starts_with("http://"))
+                    && link.len() <= 200
+                    && !link.chars().any(|c| c.is_whitespace() || c.is_control()),
+                "`notification.{key}`: use the https:// address of the page, at most 200 characters"
+            );
+        }
         ensure!(
-            (link.starts_with("https://") || link.starts_with("http://"))
-                && link.len() <= 200
-                && !link.chars().any(|c| c.is_whitespace() || c.is_control()),
-            "`notification.status_url`: use the https:// address of the status page, at most 200 characters"
+            self.officer.is_empty() || self.officer.parse::<lettre::Address>().is_ok(),
+            "`notification.officer`: use officer@example.jp, or leave it empty"
         );
         ensure!(!self.from.chars().any(char::is_control), "`notification.from`: one line");
         let from = self.from.parse::<Mailbox>();
@@ -106,7 +125,16 @@ impl Setting {
             backoff_cap_s: self.backoff_cap_s,
             give_up_s: self.give_up_s,
         };
-        Ok(Checked { status_url: link, from, transport, plan, at_once: self.at_once })
+        Ok(Checked {
+            status_url: link,
+            partner_url: self.partner_url,
+            console_url: self.console_url,
+            officer: self.officer,
+            from,
+            transport,
+            plan,
+            at_once: self.at_once,
+        })
     }
 }
 
@@ -126,6 +154,9 @@ mod tests {
     fn setting() -> Setting {
         Setting {
             status_url: "https://desk.example/status".into(),
+            partner_url: "https://partner.example/".into(),
+            console_url: "https://console.example/".into(),
+            officer: String::new(),
             from: "窓口 <desk@example.jp>".into(),
             smtp_url: "smtp://mail.example:25".into(),
             outbox_dir: PathBuf::new(),
@@ -146,6 +177,9 @@ mod tests {
         let bad: Vec<(&str, Spoil)> = vec![
             ("status_url", Box::new(|s| s.status_url = "javascript:alert(1)".into())),
             ("status_url", Box::new(|s| s.status_url = "https://desk.example/\r\nX: y".into())),
+            ("partner_url", Box::new(|s| s.partner_url = "partner".into())),
+            ("console_url", Box::new(|s| s.console_url = String::new())),
+            ("officer", Box::new(|s| s.officer = "the officer".into())),
             ("from", Box::new(|s| s.from = "desk@example.jp\r\nBcc: all@example.jp".into())),
             ("from", Box::new(|s| s.from = "nobody".into())),
             ("smtp_url", Box::new(|s| s.smtp_url = "mail.example:25:geheim".into())),

@@ -3,6 +3,7 @@
 use crate::{duties::Duties, files::Files, orders::Orders, recipients::Recipients};
 use chassis::{Bus, HandleError};
 use contracts::{
+    alert::SetContact,
     books::{ReplayRecipient, ShowBooks},
     carried::{ExportFile, ImportFile},
     duty::{
@@ -47,6 +48,7 @@ pub(crate) fn recipients(bus: &Arc<Bus>, by: &Arc<Recipients>) {
     answer(bus, by, |r, q: ShowBooks| async move { r.books(q).await });
     answer(bus, by, |r, c: StaffCommand<ReplayRecipient>| async move { r.replay(c).await });
     answer(bus, by, |r, c: StaffCommand<TestEndpoint>| async move { r.test_endpoint(c).await });
+    answer(bus, by, |r, c: StaffCommand<SetContact>| async move { r.set_contact(c).await });
     answer(bus, by, |r, q: ListTasks| async move { r.tasks(q).await });
 }
 

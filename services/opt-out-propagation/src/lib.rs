@@ -1,10 +1,11 @@
 //! 停止登録簿と通知先: the register of stops, and its way to every recipient. See the README.
 //!
-//! Pure: [`entry`], [`instruction`], [`change`], [`refusal`], [`propagation`], [`delivery`], [`receipt`], [`guard`]. Shells:
+//! Pure: [`entry`], [`instruction`], [`change`], [`refusal`], [`propagation`], [`delivery`], [`receipt`], [`guard`], [`address`]. Shells:
 //! [`react`] (what is heard), [`person`] (identifiers), [`rows`] (own rows), [`fanout`], [`engine`] with [`transport`]
-//! (deliveries), [`reports`] and [`partner`] (reports in), [`recipients`].
+//! (deliveries), [`endpoint_test`], [`reports`] and [`partner`] (reports in), [`books`], [`alerts`], [`recipients`].
 
 pub mod address;
+pub mod alerts;
 mod answers;
 pub mod books;
 pub mod change;
@@ -112,6 +113,7 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     let files = Files { bus: bus.clone(), custody, objects, keys: webhook_keys, reports: carried, orders };
     answers::files(&bus, &Arc::new(files));
     bus.spawn("reports", reports.clone().serve_nats());
+    bus.spawn("alerts", alerts::run(bus.clone(), register.clone(), keys.clone(), settings.poll() * books::POLLS));
     bus.spawn("reconcile", books::watch(bus.clone(), settings.reconcile_days, settings.poll() * books::POLLS));
     let (listener, address) = chassis::http::listen(&settings.partner_listen, "optout.partner_listen").await?;
     chassis::http::serve(

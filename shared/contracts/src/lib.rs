@@ -6,6 +6,7 @@
 //!
 //! Start with [`flow`]: it is the map of the product.
 
+pub mod alert;
 pub mod asyncapi;
 pub mod carried;
 pub mod books;

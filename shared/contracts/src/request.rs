@@ -4,6 +4,7 @@
 use crate::{
     CaseId, Code, DecisionOutcome, Digest, DisclosePurpose, MessageId, ObjectId, PersonField, RecipientId,
     RecipientKind, Sealed, Service, StaffId, Transport,
+    alert::{AlertReply, SendAlert, SetContact},
     books::{BooksReply, ReplayRecipient, ShowBooks},
     carried::{ExportFile, ExportReply, ImportFile, ImportReply},
     duty::{
@@ -102,6 +103,8 @@ requests! {
     ShowBooks => BooksReply, OptOut "books" by [Console];
     StaffCommand<ReplayRecipient> => StaffReply, OptOut "replay-recipient" by [Console];
     StaffCommand<TestEndpoint> => StaffReply, OptOut "test-endpoint" by [Console];
+    StaffCommand<SetContact> => StaffReply, OptOut "set-contact" by [Console];
+    SendAlert => AlertReply, Notification "alert" by [OptOut];
     ListTasks => TaskList, OptOut "tasks" by [Console];
     StaffCommand<CloseTask> => StaffReply, OptOut "close-task" by [Console];
     StaffCommand<AttestReport> => StaffReply, OptOut "attest-report" by [Console];

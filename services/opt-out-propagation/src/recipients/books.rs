@@ -8,6 +8,7 @@ use crate::{
 use chassis::{DbError, HandleError};
 use contracts::{
     Code, Digest, RecipientId, Timestamp, Uuid,
+    alert::SetContact,
     books::{At, BooksReply, BooksView, Compared, PastDue, ReplayRecipient, ShowBooks},
     endpoint_test::TestEndpoint,
     request::{StaffCommand, StaffReply},
@@ -108,6 +109,40 @@ impl Recipients {
             .await;
         self.tests.notify_one();
         reply
+    }
+}
+
+impl Recipients {
+    /// `req.optout.set-contact`: where reminders and escalations go; kept as it came, sealed.
+    ///
+    /// # Errors
+    /// The database did not do it.
+    pub async fn set_contact(&self, command: StaffCommand<SetContact>) -> Result<StaffReply, HandleError> {
+        let SetContact { recipient, contact } = command.order.clone();
+        let readable = |s: &contracts::Sealed| {
+            self.register.open(recipient.0.as_bytes(), &s.0).and_then(|p| p.text().ok()).is_some()
+        };
+        if !contact.as_ref().is_none_or(readable) {
+            return Ok(StaffReply::Refused { reason: Code::of("contact-unreadable"), at: None });
+        }
+        self.ordered(&command, recipient.0, "contact-set", move |tx, at| {
+            Box::pin(async move {
+                if !exists(&mut *tx, recipient.0).await? {
+                    return Ok(Some(Code::of("no-such-recipient")));
+                }
+                sqlx::query(
+                    "insert into contact (recipient, sealed, set_at) values ($1, $2, $3)
+                     on conflict (recipient) do update set sealed = excluded.sealed, set_at = excluded.set_at",
+                )
+                .bind(recipient.0)
+                .bind(contact.map(|s| s.0))
+                .bind(at.to_sqlx())
+                .execute(tx)
+                .await?;
+                Ok(None)
+            })
+        })
+        .await
     }
 }
 

@@ -67,12 +67,20 @@ impl Desk {
 
     /// Database and keys only; the test runs the parts itself.
     pub async fn quiet() -> Self {
-        let schemas = [Schema {
-            name: "optout",
-            machines: opt_out_propagation::MACHINES,
-            bus: true,
-            migrator: &opt_out_propagation::MIGRATOR,
-        }];
+        let schemas = [
+            Schema {
+                name: "optout",
+                machines: opt_out_propagation::MACHINES,
+                bus: true,
+                migrator: &opt_out_propagation::MIGRATOR,
+            },
+            Schema {
+                name: "notification",
+                machines: notification::MACHINES,
+                bus: true,
+                migrator: &notification::MIGRATOR,
+            },
+        ];
         let house = House::start(&schemas, &["optout"]).await;
         let rt = house.runtime(QUICK);
         let bus = rt.bus(Service::OptOut).await.unwrap();

@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods)] // recipients and neighbours have clocks of their own
 
+mod alerts;
 mod desk;
 mod documents;
 mod duties;

@@ -39,6 +39,11 @@ pub const CASES: &[Case] = &[
         play: |s| valid(s).boxed(),
     },
     Case {
+        name: "test-event",
+        wanted: "2xx, and a signed report of stage received over the digest of the bytes: nothing is applied",
+        play: |s| test_event(s).boxed(),
+    },
+    Case {
         name: "duplicate",
         wanted: "2xx for the repeat, and no second effect: the reports are the same bytes",
         play: |s| duplicate(s).boxed(),
@@ -111,13 +116,13 @@ fn is_4xx(what: &str, status: StatusCode) -> Seen {
 }
 
 /// Something good after something bad: once it is reported, what the bad one caused would have been seen.
-async fn then_a_good_one(s: &mut Sandbox) -> Seen {
+pub(super) async fn then_a_good_one(s: &mut Sandbox) -> Seen {
     let good = s.fresh()?;
     s.taken(&good).await.map_err(|seen| format!("afterwards a good one: {seen}"))?;
     s.reported(&[good.id]).await
 }
 
-fn nothing_about(s: &Sandbox, id: InstructionId) -> Seen {
+pub(super) fn nothing_about(s: &Sandbox, id: InstructionId) -> Seen {
     match s.heard().reports.iter().find(|(r, _)| r.instruction == id) {
         None => Ok(()),
         Some((report, _)) => Err(format!("a report about it: {}", report.stage.word())),
@@ -130,13 +135,21 @@ async fn refused(s: &mut Sandbox, what: &str, issued: &Issued, answer: Result<St
     nothing_about(s, issued.id)
 }
 
-async fn valid(s: &mut Sandbox) -> Seen {
+pub(super) async fn valid(s: &mut Sandbox) -> Seen {
     let one = s.fresh()?;
     s.taken(&one).await?;
     s.reported(&[one.id]).await
 }
 
-async fn duplicate(s: &mut Sandbox) -> Seen {
+async fn test_event(s: &mut Sandbox) -> Seen {
+    let one = s.test()?;
+    s.taken(&one).await?;
+    let patience = s.contractor.patience.as_secs();
+    let answered = s.until(|heard| heard.reports.iter().any(|(r, _)| r.instruction == one.id)).await;
+    answered.map_err(|_| format!("no report about the test event within {patience} s"))
+}
+
+pub(super) async fn duplicate(s: &mut Sandbox) -> Seen {
     let one = s.fresh()?;
     s.taken(&one).await?;
     s.reported(&[one.id]).await?;
@@ -162,7 +175,7 @@ fn once(s: &Sandbox, issued: &Issued) -> Seen {
     Ok(())
 }
 
-async fn reordered(s: &mut Sandbox) -> Seen {
+pub(super) async fn reordered(s: &mut Sandbox) -> Seen {
     let entry = Uuid::now_v7();
     let early = s.issue(entry, 1, Measure::Stop)?;
     let late = s.issue(entry, 2, Measure::Stop)?;
@@ -280,7 +293,7 @@ fn trickling() -> Result<Client<Https, Trickle>, String> {
     Ok(Client::builder(TokioExecutor::new()).build(https))
 }
 
-async fn desk_away(s: &mut Sandbox) -> Seen {
+pub(super) async fn desk_away(s: &mut Sandbox) -> Seen {
     let one = s.fresh()?;
     let before = s.heard().turned_away;
     s.away(true);
@@ -293,7 +306,7 @@ async fn desk_away(s: &mut Sandbox) -> Seen {
     once(s, &one)
 }
 
-async fn catch_up(s: &mut Sandbox) -> Seen {
+pub(super) async fn catch_up(s: &mut Sandbox) -> Seen {
     let mut missed = Vec::new();
     for _ in 0..BACKLOG {
         missed.push(s.fresh()?);
@@ -306,7 +319,7 @@ async fn catch_up(s: &mut Sandbox) -> Seen {
     missed.iter().try_for_each(|one| once(s, one))
 }
 
-async fn amendment(s: &mut Sandbox) -> Seen {
+pub(super) async fn amendment(s: &mut Sandbox) -> Seen {
     let stop = s.fresh()?;
     s.taken(&stop).await?;
     s.reported(&[stop.id]).await?;

@@ -4,9 +4,15 @@
 //! It needs no desk, no contract and no real person: the contractor sets the sandbox's keys ([`Settings`]) in its own test
 //! system, says its public keys and the URL of its webhook, and sends its reports to where the sandbox listens.
 
+mod broker;
 mod cases;
+mod feed;
+mod queue;
 mod sandbox;
 
+pub use broker::Broker;
+pub use feed::Feed;
+pub use queue::Queue;
 pub use sandbox::{Ear, RECIPIENT, Sandbox, Settings, router};
 
 use crate::ReportKey;
@@ -51,12 +57,20 @@ impl Contractor {
     }
 }
 
-/// Serves the sandbox's ear until the task is dropped.
+/// Serves the sandbox's ear, and its pull feed where there is one, until the task is dropped.
 ///
 /// # Errors
 /// The listener broke.
-pub async fn serve(listener: tokio::net::TcpListener, ear: Arc<Ear>) -> std::io::Result<()> {
-    axum::serve(listener, router(ear)).await
+pub async fn serve(listener: tokio::net::TcpListener, ear: Arc<Ear>, feed: Option<Arc<Feed>>) -> std::io::Result<()> {
+    let router = router(ear);
+    axum::serve(
+        listener,
+        match feed {
+            Some(feed) => router.merge(feed.router()),
+            None => router,
+        },
+    )
+    .await
 }
 
 /// What one case showed.
@@ -108,7 +122,8 @@ impl Conformance {
 /// Plays every case, one after the other. A case that fails does not stop the next.
 pub async fn run(sandbox: &mut Sandbox) -> Conformance {
     let mut shown = Vec::new();
-    for case in cases::CASES {
+    let cases = if sandbox.is_queued() { queue::QUEUED } else { cases::CASES };
+    for case in cases {
         let seen = (case.play)(sandbox).await.err();
         shown.push(Shown { case: case.name, wanted: case.wanted, passed: seen.is_none(), seen });
     }

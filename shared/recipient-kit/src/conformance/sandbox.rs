@@ -1,6 +1,6 @@
 //! The sandbox desk: keys of its own, invented people, instructions, and an ear for reports.
 
-use super::Contractor;
+use super::{Contractor, Queue};
 use crate::{
     Identifiers, Sex,
     client::{Client, anywhere},
@@ -157,7 +157,7 @@ pub fn router(ear: Arc<Ear>) -> Router {
     Router::new().route("/partner/v1/reports", post(hear)).layer(DefaultBodyLimit::max(BODY_MAX)).with_state(ear)
 }
 
-async fn hear(State(ear): State<Arc<Ear>>, body: Bytes) -> Response {
+pub(super) async fn hear(State(ear): State<Arc<Ear>>, body: Bytes) -> Response {
     if *ear.away.borrow() {
         ear.heard.send_modify(|h| h.turned_away += 1);
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
@@ -210,6 +210,7 @@ pub struct Sandbox {
     ear: Arc<Ear>,
     epoch: i32,
     position: i64,
+    queue: Option<Arc<dyn Queue>>,
 }
 
 impl Sandbox {
@@ -227,7 +228,7 @@ impl Sandbox {
         // A life of its own for every run: positions of an earlier one are not in the way.
         let epoch = i32::try_from(http::unix_now().saturating_sub(1_700_000_000)).unwrap_or(i32::MAX);
         let client = Client::new(ANSWER, anywhere)?;
-        Ok((Self { contractor, settings, client, ear: ear.clone(), epoch, position: 0 }, ear))
+        Ok((Self { contractor, settings, client, ear: ear.clone(), epoch, position: 0, queue: None }, ear))
     }
 
     /// The next instruction: for this recipient, sealed to its key.
@@ -316,8 +317,54 @@ impl Sandbox {
         self.post(self.headers(sign, &issued.id.to_string(), 0, &issued.body), issued.body.clone()).await
     }
 
+    /// The contractor takes from this queue instead of being told by webhook.
+    pub fn queued(self, queue: Arc<dyn Queue>) -> Self {
+        Self { queue: Some(queue), ..self }
+    }
+    /// Whether it does.
+    pub fn is_queued(&self) -> bool {
+        self.queue.is_some()
+    }
+    /// The life of its positions.
+    pub const fn epoch(&self) -> i32 {
+        self.epoch
+    }
+    /// Puts a body into the queue.
+    pub async fn put(&self, body: Vec<u8>) -> Result<(), String> {
+        match &self.queue {
+            Some(queue) => queue.put(body).await,
+            None => Err("there is no queue".to_owned()),
+        }
+    }
+    /// Waits until everything that was put is acknowledged.
+    pub async fn nothing_open(&self) -> Result<(), String> {
+        let Some(queue) = &self.queue else { return Err("there is no queue".to_owned()) };
+        let done = async {
+            while queue.open().await? > 0 {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            Ok(())
+        };
+        match tokio::time::timeout(self.contractor.patience, done).await {
+            Ok(done) => done,
+            Err(_) => Err(format!("{} not acknowledged", queue.open().await?)),
+        }
+    }
+    /// A test event, as it comes before the first instruction.
+    pub fn test(&mut self) -> Result<Issued, String> {
+        let id = InstructionId(Uuid::now_v7());
+        let event = crate::test_event::make(id, RECIPIENT, &self.contractor.sealing_key, http::now());
+        let body = serde_json::to_vec(&event.map_err(|e| e.to_string())?).map_err(|e| e.to_string())?;
+        let known = (digest_of(&body), Measure::Stop);
+        self.ear.issued.lock().unwrap_or_else(PoisonError::into_inner).insert(id, known);
+        Ok(Issued { id, body, entry: Uuid::nil() })
+    }
+
     /// Delivers, and wants it taken.
     pub async fn taken(&self, issued: &Issued) -> Result<(), String> {
+        if self.is_queued() {
+            return self.put(issued.body.clone()).await;
+        }
         super::cases::is_2xx(self.deliver(issued, Sign::Current).await?)
     }
 

@@ -39,7 +39,7 @@ impl Bench {
         let ear_at = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let desk = format!("http://{}", ear_at.local_addr().unwrap());
         let mut tasks = JoinSet::new();
-        tasks.spawn(async move { serve(ear_at, ear).await.unwrap() });
+        tasks.spawn(async move { serve(ear_at, ear, None).await.unwrap() });
         tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { sandbox, desk, tasks }
     }
@@ -64,7 +64,7 @@ async fn our_own_example_passes_with_either_kind_of_key() {
         bench.reports_of(&contractor);
         let shown = run(&mut bench.sandbox).await;
         assert!(shown.passed, "{}", shown.table());
-        assert_eq!(shown.cases.len(), 15);
+        assert_eq!(shown.cases.len(), 16);
     }
 }
 
@@ -87,7 +87,7 @@ async fn a_contractor_that_verifies_nothing_fails_by_the_names_of_the_cases() {
     assert_eq!(failed(&shown), ["replayed", "bad-signature", "old-key"], "{}", shown.table());
     assert!(shown.table().contains("FAILED  bad-signature"));
     let json = serde_json::to_value(&shown).unwrap();
-    assert_eq!((json["passed"].as_bool(), json["cases"][4]["case"].as_str()), (Some(false), Some("bad-signature")));
+    assert_eq!((json["passed"].as_bool(), json["cases"][5]["case"].as_str()), (Some(false), Some("bad-signature")));
 }
 
 /// It has no memory: every delivery is a new one to it.
@@ -149,4 +149,65 @@ fn what_stands_on_the_command_line_is_read_or_named() {
     ] {
         assert!(good(url, report, sealing).unwrap_err().contains(named));
     }
+}
+
+/// A sandbox whose contractor pulls over HTTP; the feed's router beside the ear's.
+async fn pulling(keys: &RecipientKeys) -> (Sandbox, String, JoinSet<()>) {
+    let (_folder, settings) = settings();
+    let contractor = Contractor {
+        url: "http://localhost/".parse().unwrap(),
+        report_key: keys.signing.public(),
+        sealing_key: keys.sealing_public(),
+        patience: Duration::from_secs(30),
+    };
+    let (sandbox, ear) = Sandbox::new(contractor, settings).unwrap();
+    let feed = Feed::new(keys.signing.public(), sandbox.epoch());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let desk = format!("http://{}", listener.local_addr().unwrap());
+    let (mut tasks, fed) = (JoinSet::new(), feed.clone());
+    tasks.spawn(async move { serve(listener, ear, Some(fed)).await.unwrap() });
+    (sandbox.queued(feed), desk, tasks)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn our_own_example_passes_by_the_pull_feed_and_its_books_agree() {
+    let keys = RecipientKeys::random().unwrap();
+    let (mut sandbox, desk, mut tasks) = pulling(&keys).await;
+    let contractor = example(&keys);
+    let http = Arc::new(HttpDesk::new(&desk).unwrap());
+    tasks.spawn(contractor.clone().run_reports(http.clone()));
+    let (puller, feed) = (contractor.clone(), http.clone());
+    tasks.spawn(async move { while crate::books::pull(&puller, &feed, 5).await.is_ok() {} });
+    // Before anything that is not for it takes a position.
+    let first = sandbox.fresh().unwrap();
+    sandbox.taken(&first).await.unwrap();
+    sandbox.reported(&[first.id]).await.unwrap();
+    let books = crate::books::reconcile(&contractor, &http).await;
+    assert_eq!(books, Ok(crate::books::Books::Agree));
+    let shown = run(&mut sandbox).await;
+    assert!(shown.passed, "{}", shown.table());
+    assert_eq!(shown.cases.len(), 11);
+}
+
+/// It takes, reports, and never acknowledges: it would be given the same for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_contractor_that_never_acknowledges_fails_by_the_name_of_the_case() {
+    let keys = RecipientKeys::random().unwrap();
+    let (mut sandbox, desk, mut tasks) = pulling(&keys).await;
+    sandbox.contractor.patience = Duration::from_secs(5);
+    let contractor = example(&keys);
+    let http = Arc::new(HttpDesk::new(&desk).unwrap());
+    tasks.spawn(contractor.clone().run_reports(http.clone()));
+    tasks.spawn(async move {
+        let mut cursor = "0.0".to_owned();
+        while let Ok((bodies, next)) = http.page(contractor.keys(), contractor.me(), &cursor).await {
+            for body in bodies {
+                let _ = contractor.take_blocking(body).await;
+            }
+            cursor = next;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let shown = run(&mut sandbox).await;
+    assert_eq!(failed(&shown), ["acknowledged"], "{}", shown.table());
 }
