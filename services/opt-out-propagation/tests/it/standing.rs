@@ -108,9 +108,8 @@ async fn a_preview_names_those_who_are_told_and_why_others_are_not_and_changes_n
         async move { desk.ask(&PreviewStop { entry, scope, measure: Measure::Stop, everybody: false }).await }
     };
     let told = |view: &StopPreview| view.told.iter().map(|t| t.label.to_string()).collect::<Vec<_>>();
-    let not = |view: &StopPreview| {
-        view.not_told.iter().map(|n| (n.label.to_string(), n.why.to_string())).collect::<Vec<_>>()
-    };
+    let not =
+        |view: &StopPreview| view.not_told.iter().map(|n| (n.label.to_string(), n.why.to_string())).collect::<Vec<_>>();
     let unknown = preview(None, None).await;
     assert_eq!((unknown.scope, unknown.identified, unknown.hospitals), (Scope::Both, false, (0, 0)));
     assert_eq!(told(&unknown), ["a-contractor"], "which hospitals are told is not known yet");
@@ -163,11 +162,15 @@ async fn a_possible_match_is_given_to_the_console_only_sealed_until_it_is_decide
     let unknown = ShowReview { review: Uuid::now_v7(), ..ask };
     assert!(matches!(desk.ask(&unknown).await, ReviewReply::Unknown));
 
-    who.post("/partner/v1/gate/file?flow=build&track=both&mode=remove", "text/csv", "カナ氏名,生年月日,性別\nヤマダハナコ,1980-02-29,2\n")
-        .await
-        .text()
-        .await
-        .unwrap();
+    who.post(
+        "/partner/v1/gate/file?flow=build&track=both&mode=remove",
+        "text/csv",
+        "カナ氏名,生年月日,性別\nヤマダハナコ,1980-02-29,2\n",
+    )
+    .await
+    .text()
+    .await
+    .unwrap();
     let run = testkit::eventually("the run is complete", || async {
         let runs = desk.ask(&ListGateRuns {}).await.runs;
         runs.iter().find(|r| r.counts == Some([1, 0, 1, 0, 0, 0])).cloned().ok_or(runs)
