@@ -29,7 +29,7 @@ fn preview(labels: &[&'static str]) -> StopPreview {
     StopPreview {
         scope: Scope::Both,
         identified: true,
-        hospitals: (2, 1),
+        suppliers: (2, 1),
         told: labels
             .iter()
             .map(|label| PreviewTold {

@@ -97,7 +97,7 @@ impl Orders {
         let scope = asked.scope.or(known.scope).unwrap_or(Scope::Both);
         let about = About { scope: (!asked.everybody).then_some(scope), shown: known.shown };
         let (told, not_told) = preview(&all, &labels, &about, asked.measure, &self.periods, self.now());
-        Ok(StopPreview { scope, identified: known.identified, hospitals: known.hospitals, told, not_told })
+        Ok(StopPreview { scope, identified: known.identified, suppliers: known.hospitals, told, not_told })
     }
 }
 
