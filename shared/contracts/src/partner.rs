@@ -107,6 +107,19 @@ fn json_of(name: &str, what: &str) -> Value {
     json!({ "description": what, "content": { "application/json": { "schema": { "$ref": format!("#/components/schemas/{name}") } } } })
 }
 
+fn checkpoint() -> Value {
+    json!({ "get": {
+        "operationId": "checkpoint",
+        "summary": "How the desk's log stands: a C2SP signed note, for anybody who wants to keep it.",
+        "security": [],
+        "responses": {
+            "200": { "description": "Origin, size, root, signature.", "content": { "text/plain": { "schema": { "type": "string" } } } },
+            "404": problem("The log is empty."),
+            "503": problem("Ask again later."),
+        },
+    } })
+}
+
 fn paths() -> Value {
     let cursor = || json!({ "type": "string" });
     let restored = "The cursor is of another life of the ledger: the desk was restored. Fetch the snapshot.";
@@ -167,16 +180,7 @@ fn paths() -> Value {
             "parameters": [query("at", "As of which cursor; absent: now.", cursor(), false)],
             "responses": signed(json_of("Books", "To compare with your own."), restored),
         } },
-        "/partner/v1/checkpoint": { "get": {
-            "operationId": "checkpoint",
-            "summary": "How the desk's log stands: a C2SP signed note, for anybody who wants to keep it.",
-            "security": [],
-            "responses": {
-                "200": { "description": "Origin, size, root, signature.", "content": { "text/plain": { "schema": { "type": "string" } } } },
-                "404": problem("The log is empty."),
-                "503": problem("Ask again later."),
-            },
-        } },
+        "/partner/v1/checkpoint": checkpoint(),
     });
     if let Some(all) = all.as_object_mut() {
         all.extend(partner_gate::paths(&security));

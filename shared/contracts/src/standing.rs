@@ -109,7 +109,7 @@ pub struct StopPreview {
     /// The register has the person's identifiers. False: which hospitals are told is not known yet.
     pub identified: bool,
     /// Hospitals that the person named, and how many of them are recipients.
-    pub hospitals: (u16, u16),
+    pub suppliers: (u16, u16),
     /// Who is told.
     #[schemars(length(max = 2000))]
     pub told: Vec<PreviewTold>,

@@ -96,7 +96,7 @@ async fn looks_before_confirming(chrome: &Chrome, desk: &Desk, w: &Words, base: 
 
 /// The text of the stage in a recipient's row.
 async fn stage(chrome: &Chrome, label: &str) -> String {
-    let rows = "return [...document.querySelectorAll('tbody tr')].filter(r => r.cells.length === 6)
+    let rows = "return [...document.querySelectorAll('tbody tr')].filter(r => r.querySelector('.stage'))
         .map(r => [r.cells[0].textContent.trim(), r.querySelector('.stage').textContent.trim()])";
     let found = chrome.script(rows, vec![]).await;
     let row = found.as_array().unwrap().iter().find(|row| row[0] == label).cloned();
@@ -273,12 +273,13 @@ async fn takes_the_evidence(chrome: &Chrome, desk: &Desk, base: &str, filed: &Fi
     assert_eq!(parsed(&full).copy, evidence::file::Copy::Full);
     assert_eq!(parsed(&copy).copy, evidence::file::Copy::Person);
     for purpose in ["evidence-full", "evidence-person"] {
-        let rows: i64 = sqlx::query_scalar("select count(*) from console.view_audit where purpose = $1 and case_id = $2")
-            .bind(purpose)
-            .bind(filed.case.0)
-            .fetch_one(&mut desk.admin().await)
-            .await
-            .unwrap();
+        let rows: i64 =
+            sqlx::query_scalar("select count(*) from console.view_audit where purpose = $1 and case_id = $2")
+                .bind(purpose)
+                .bind(filed.case.0)
+                .fetch_one(&mut desk.admin().await)
+                .await
+                .unwrap();
         assert_eq!(rows, 1, "{purpose}: who took it is written down");
     }
 }
@@ -296,7 +297,9 @@ async fn the_other_pages(chrome: &Chrome, w: &Words, base: &str, core: &Contract
     chrome.script("document.querySelectorAll('details').forEach(d => d.open = true)", vec![]).await;
     look_over(chrome, w.lang).await;
     chrome.goto(&format!("{base}/gate/filings")).await;
-    for (field, text) in [("supplier", "1312345678"), ("called", "架空総合病院"), ("number", "h-12"), ("notice_days", "30")] {
+    for (field, text) in
+        [("supplier", "1312345678"), ("called", "架空総合病院"), ("number", "h-12"), ("notice_days", "30")]
+    {
         chrome.fill(&format!("#{field}"), text).await;
     }
     chrome.click("input[name=track][value=anonymised]").await;

@@ -7,6 +7,7 @@ use super::{
     entry,
     guard::{Fields, Signed, SignedIn, not_found_for},
     preview::{self, Before},
+    tasks,
 };
 use crate::{
     command::{By, CommandError, register::Ground},
@@ -129,7 +130,8 @@ fn said(order: &Order, reply: Reply) -> Reply {
         Order::ChangeScope(..) => Code::of("scope-changed"),
         Order::Correct(_) => Code::of("identifiers-corrected"),
         Order::Withdraw(_) => Code::of("withdrawal-recorded"),
-        Order::Hospital(..) | Order::FoundAt(_) | Order::Attest(..) => return reply,
+        Order::Attest(..) => return tasks::of_a_report(reply),
+        Order::Hospital(..) | Order::FoundAt(_) => return reply,
     };
     reply.map(|reply| match reply {
         StaffReply::Done { machine, status: said, figures } if said.as_str() != "awaits-second-person" => {

@@ -34,7 +34,7 @@ struct PreviewPage {
 /// What a list says, without what only time changes. 32 hexadecimal digits. Pure.
 fn mark(view: &StopPreview) -> String {
     let told: Vec<_> = view.told.iter().map(|t| (&t.label, t.kind, t.transport, t.suspended)).collect();
-    let all = serde_json::json!([view.scope, view.identified, view.hospitals, told, view.not_told]);
+    let all = serde_json::json!([view.scope, view.identified, view.suppliers, told, view.not_told]);
     let digest = Sha256::digest(all.to_string().as_bytes());
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
@@ -104,7 +104,7 @@ mod tests {
             suspended,
         };
         let view =
-            |told| StopPreview { scope: Scope::Both, identified: true, hospitals: (0, 0), told, not_told: vec![] };
+            |told| StopPreview { scope: Scope::Both, identified: true, suppliers: (0, 0), told, not_told: vec![] };
         let first = mark(&view(vec![told(1, false)]));
         assert_eq!(first.len(), 32);
         assert_eq!(first, mark(&view(vec![told(60, false)])));

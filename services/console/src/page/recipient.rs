@@ -225,7 +225,7 @@ pub async fn task(
             return Ok(answer::refused_at(&who, &app, StatusCode::UNPROCESSABLE_ENTITY, word, next));
         }
     };
-    let reply = app.commands.close_task(by, task, accept).await;
+    let reply = tasks::of_a_report(app.commands.close_task(by, task, accept).await);
     let again = Some((format!("/tasks/{task}/{choice}"), fields.clone()));
     Ok(answer::answer(&who, &app, next, reply, again))
 }

@@ -1,9 +1,15 @@
 //! 対応待ち: everything that waits for a member of staff, the oldest first, and which recipients are late.
 
 use super::{Answer, App, Page, guard::SignedIn, html};
+use crate::command::CommandError;
 use askama::Template;
 use axum::{extract::State, http::StatusCode};
-use contracts::{RecipientId, Timestamp, Uuid, gate::ReviewRow, register::TaskRow, request::RecipientRow};
+use contracts::{
+    Code, RecipientId, Timestamp, Uuid,
+    gate::ReviewRow,
+    register::TaskRow,
+    request::{RecipientRow, StaffReply},
+};
 use std::time::Duration;
 
 /// How long a page waits for the alarm; it does not depend on it.
@@ -34,6 +40,16 @@ pub async fn on_the_front(app: &App, page: &Page) -> Vec<Alarm> {
         Ok(Ok(list)) => alarms(&list.recipients, page),
         _ => vec![],
     }
+}
+
+/// An instruction's own status in the words of these pages: of a case, `confirmed` means the identity.
+pub fn of_a_report(reply: Result<StaffReply, CommandError>) -> Result<StaffReply, CommandError> {
+    reply.map(|reply| match reply {
+        StaffReply::Done { machine, status, figures } if status.as_str() == "confirmed" => {
+            StaffReply::Done { machine, status: Code::of("settled"), figures }
+        }
+        other => other,
+    })
 }
 
 #[derive(Template)]

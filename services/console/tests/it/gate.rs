@@ -70,7 +70,8 @@ async fn a_possible_match_is_shown_after_it_was_written_down_who_looks_and_two_p
     let seal =
         |aad: &[u8], values: serde_json::Value| privacy::seal_to(&public, aad, values.to_string().as_bytes()).unwrap();
     let found = serde_json::json!({"kana": "ヤマダハナコ", "name": NAME, "birth-date": "1980-02-29"});
-    let stopped = serde_json::json!({"kana": "ヤマダハナコ", "name": "山田花子", "birth-date": "1980-02-29"});
+    let stopped = serde_json::json!({"kana": "ヤマダハナコ", "name": "山田花子", "birth-date": "1980-02-29",
+        "folded": {"kana": "ヤマダハナコ", "name": "山田花子", "birth-date": "1980-02-29"}});
     let detail = |aad: &[u8]| {
         let (found, stopped) = (seal(aad, found.clone()), seal(aad, stopped.clone()));
         ReviewReply::Found(Box::new(ReviewDetail { row: row(review), first: None, found, stopped }))

@@ -29,7 +29,7 @@ fn preview(labels: &[&'static str]) -> StopPreview {
     StopPreview {
         scope: Scope::Both,
         identified: true,
-        hospitals: (2, 1),
+        suppliers: (2, 1),
         told: labels
             .iter()
             .map(|label| PreviewTold {
@@ -288,4 +288,23 @@ async fn what_needs_two_people_says_so_and_a_paper_needs_its_ground() {
     let order: StaffCommand<AttestReport> = serde_json::from_slice(&sent.recv().await.unwrap()).unwrap();
     assert_eq!((order.order.instruction, order.order.outcome), (instruction, ReportOutcome::Exempt));
     assert_eq!(browser.post(&format!("/register/{entry}/lift"), &form).await.status, 404, "no order lifts a stop");
+}
+
+/// Where services run apart nobody here may read what the others keep: the page says so, and nothing is written down as taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_maker_of_evidence_files_the_page_says_where_they_are_made() {
+    let desk = Desk::start(&[]).await;
+    let browser = desk.signed_in().await;
+    let case = a_stop(&desk, &browser).await;
+    let page = browser.get(&format!("/cases/{case}")).await;
+    page.has("Export the person&#39;s copy");
+    let csrf = page.csrf();
+    let path = format!("/cases/{case}/evidence");
+    let answer = browser.post(&path, &[("csrf", &csrf), ("copy", "full")]).await;
+    assert_eq!(answer.status, 501);
+    answer.has("madoguchi evidence export");
+    assert_eq!(browser.post(&path, &[("csrf", &csrf), ("copy", "both")]).await.status, 422);
+    let unknown = format!("/cases/{}/evidence", Uuid::now_v7());
+    assert_eq!(browser.post(&unknown, &[("csrf", &csrf), ("copy", "full")]).await.status, 404);
+    assert_eq!(desk.one::<i64>("select count(*) from console.view_audit").await, 0);
 }

@@ -7,9 +7,10 @@ use contracts::{
     gate::ReviewRow,
     gate_desk::{FilingList, FilingRow, GateRunList, GateRunRow, ReviewDetail, ReviewReply, ShowReview},
 };
-use gate::{Counts, filing::Filing};
+use gate::{Counts, Part, Person, filing::Filing};
 use privacy_seal::{PublicKey, Purpose, seal_to};
-use serde_json::json;
+use recipient_kit::Identifiers;
+use serde_json::{Value, json};
 use std::{collections::HashMap, path::Path};
 
 type Time = jiff_sqlx::Timestamp;
@@ -44,8 +45,11 @@ pub async fn review(desk: &Desk, keys: &Path, asked: ShowReview) -> Result<Revie
     let seal = |bytes: &[u8]| seal_to(&console, asked.review.as_bytes(), bytes).map_err(|e| unavailable(&e));
     let found = seal(found.disclose(Purpose::ShowToStaff))?;
     let stopped = stopped.map(|p| {
+        // As the gate compares them: the row's values are folded, and a blank is no difference.
+        let folded = folded(p);
         json!({
             "kana": p.kana, "birth-date": p.birth_date, "name": p.name, "sex": p.sex, "hospitals": p.hospitals,
+            "folded": folded,
         })
         .to_string()
     });
@@ -61,6 +65,22 @@ pub async fn review(desk: &Desk, keys: &Path, asked: ShowReview) -> Result<Revie
         looked: first.is_some(),
     };
     Ok(ReviewReply::Found(Box::new(ReviewDetail { row, first: first.map(StaffId).zip(same), found, stopped })))
+}
+
+/// An entry's identifiers in the form in which the gate compares them; what cannot be folded is left out.
+fn folded(person: &Identifiers) -> Value {
+    let mut parts = Person::new();
+    let (date, sex) = (person.birth_date.to_string(), person.sex.map(|sex| json!(sex)));
+    let sex = sex.as_ref().and_then(Value::as_str).unwrap_or_default();
+    let name = person.name.as_deref().unwrap_or_default();
+    for (part, value) in
+        [(Part::Kana, person.kana.as_str()), (Part::Name, name), (Part::BirthDate, date.as_str()), (Part::Sex, sex)]
+    {
+        // A value that does not fold is no key either: then there is nothing to compare.
+        let _ = parts.set(part, value);
+    }
+    let said = Part::ALL.iter().filter_map(|part| Some((part.as_str().to_owned(), json!(parts.get(*part)?))));
+    Value::Object(said.collect())
 }
 
 /// `req.optout.filings`.

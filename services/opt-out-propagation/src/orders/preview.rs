@@ -102,7 +102,7 @@ impl Orders {
             may_tell: self.may_tell(&mut db, asked.entry.map(|entry| entry.0)).await?,
         };
         let (told, not_told) = preview(&all, &labels, &about, asked.measure, &self.periods, self.now());
-        Ok(StopPreview { scope, identified: known.identified, hospitals: known.hospitals, told, not_told })
+        Ok(StopPreview { scope, identified: known.identified, suppliers: known.hospitals, told, not_told })
     }
 }
 

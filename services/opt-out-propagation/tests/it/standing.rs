@@ -108,16 +108,15 @@ async fn a_preview_names_those_who_are_told_and_why_others_are_not_and_changes_n
         async move { desk.ask(&PreviewStop { entry, scope, measure: Measure::Stop, everybody: false }).await }
     };
     let told = |view: &StopPreview| view.told.iter().map(|t| t.label.to_string()).collect::<Vec<_>>();
-    let not = |view: &StopPreview| {
-        view.not_told.iter().map(|n| (n.label.to_string(), n.why.to_string())).collect::<Vec<_>>()
-    };
+    let not =
+        |view: &StopPreview| view.not_told.iter().map(|n| (n.label.to_string(), n.why.to_string())).collect::<Vec<_>>();
     let unknown = preview(None, None).await;
-    assert_eq!((unknown.scope, unknown.identified, unknown.hospitals), (Scope::Both, false, (0, 0)));
+    assert_eq!((unknown.scope, unknown.identified, unknown.suppliers), (Scope::Both, false, (0, 0)));
     assert_eq!(told(&unknown), ["a-contractor"], "which hospitals are told is not known yet");
 
     let entry = desk.stop("ヤマダ").await;
     let view = preview(Some(entry), None).await;
-    assert_eq!((view.identified, view.hospitals), (true, (1, 1)));
+    assert_eq!((view.identified, view.suppliers), (true, (1, 1)));
     assert_eq!(told(&view), ["a-contractor", "c-hospital"]);
     let own = "not-shown-to-be-its-own".to_owned();
     assert_eq!(not(&view), [("b-user".into(), "users-learn-of-nobody".into()), ("d-hospital".into(), own)]);
@@ -158,16 +157,22 @@ async fn a_possible_match_is_given_to_the_console_only_sealed_until_it_is_decide
     };
     assert_eq!(values(&detail.found)["name"], "山田華子");
     assert_eq!(values(&detail.stopped)["kana"], "ヤマダ　ハナコ");
+    assert_eq!(values(&detail.stopped)["folded"]["kana"], values(&detail.found)["kana"], "a blank is no difference");
+    assert_eq!(values(&detail.stopped)["folded"]["name"], "山田花子");
     let bytes = serde_json::to_vec(&detail).unwrap();
     assert!(!String::from_utf8_lossy(&bytes).contains("山田"), "no value crosses the bus in the clear");
     let unknown = ShowReview { review: Uuid::now_v7(), ..ask };
     assert!(matches!(desk.ask(&unknown).await, ReviewReply::Unknown));
 
-    who.post("/partner/v1/gate/file?flow=build&track=both&mode=remove", "text/csv", "カナ氏名,生年月日,性別\nヤマダハナコ,1980-02-29,2\n")
-        .await
-        .text()
-        .await
-        .unwrap();
+    who.post(
+        "/partner/v1/gate/file?flow=build&track=both&mode=remove",
+        "text/csv",
+        "カナ氏名,生年月日,性別\nヤマダハナコ,1980-02-29,2\n",
+    )
+    .await
+    .text()
+    .await
+    .unwrap();
     let run = testkit::eventually("the run is complete", || async {
         let runs = desk.ask(&ListGateRuns {}).await.runs;
         runs.iter().find(|r| r.counts == Some([1, 0, 1, 0, 0, 0])).cloned().ok_or(runs)

@@ -300,7 +300,11 @@ fn the_page_of_a_stop_shows_the_newest_answer_once_all_have_reported() {
     assert_eq!((page(&story).answer, page(&story).since), (vec![part(ReportOutcome::Exempt)], since));
     assert!(story.new_words().is_empty(), "it ends once");
     assert_eq!(story.feed(&Input::Fact(answered(20, ReportOutcome::Exempt))), Verdict::Already);
-    assert_eq!(story.feed(&Input::Fact(answered(9, ReportOutcome::Applied))), Verdict::Already, "an older one comes late");
+    assert_eq!(
+        story.feed(&Input::Fact(answered(9, ReportOutcome::Applied))),
+        Verdict::Already,
+        "an older one comes late"
+    );
 }
 
 #[test]
