@@ -2,6 +2,7 @@
 //! needs two different people is proposed by the first order and done by the second.
 
 mod freeze;
+mod scan;
 mod show;
 
 use crate::{

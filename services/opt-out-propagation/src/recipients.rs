@@ -146,6 +146,9 @@ impl Recipients {
             // Rules art. 6(iv): no network to the core zone. Files are carried to it.
             return Err(Code::of("core-zone-has-no-network"));
         }
+        if order.transport == Transport::ThroughParent && order.kind != RecipientKind::SubContractor {
+            return Err(Code::of("only-sub-contractors-have-one-above"));
+        }
         let report_key = report_key(&order.report_key.0)?;
         let sealing_key = sealing_key(&order.sealing_key.0)?;
         let reached =
@@ -197,7 +200,7 @@ impl Recipients {
                     .map_err(|_| Code::of("url-not-allowed"))?;
                 reached.url = Some(sealed.0.clone());
             }
-            Transport::Pull | Transport::SealedFile => {}
+            Transport::Pull | Transport::SealedFile | Transport::ThroughParent => {}
             // No letter goes out of this house yet.
             Transport::Letter => return Err(Code::of("no-letter-engine-yet")),
         }
@@ -287,7 +290,6 @@ async fn write(tx: &mut PgConnection, new: &Checked, at: Timestamp) -> Result<Op
     .bind(at.to_sqlx())
     .execute(&mut *tx)
     .await?;
-    life::endpoint(tx, new.id, &new.reached).await?;
     if let Some(tag) = &new.name {
         sqlx::query("insert into recipient_name (recipient, tag) values ($1, $2)")
             .bind(new.id.0)
@@ -299,6 +301,10 @@ async fn write(tx: &mut PgConnection, new: &Checked, at: Timestamp) -> Result<Op
         && let Some(refused) = life::certification(tx, new.id, certification).await?
     {
         return Ok(Some(refused));
+    }
+    // After its place in the tiers is known: it may be reached through the one above.
+    if life::endpoint(tx, new.id, &new.reached).await?.is_none() {
+        return Ok(Some(Code::of("nobody-above-carries")));
     }
     if let Some(contract) = &new.contract {
         life::contract(tx, new.id, contract, at).await?;

@@ -9,6 +9,7 @@ use crate::{
     receipt::{self, Issued},
     recipients::{self, By, Found},
     refusal::{Refusal, Refused},
+    tiers,
 };
 use chassis::{Bus, Cause, DbError, HandleError, Home, Outcome, telemetry};
 use contracts::{
@@ -17,7 +18,7 @@ use contracts::{
 };
 use futures::StreamExt;
 use jiff_sqlx::ToSqlx;
-use recipient_kit::{digest_of, report};
+use recipient_kit::{carried::Carried, digest_of, report};
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::HashMap,
@@ -26,6 +27,9 @@ use std::{
 };
 use tokio::sync::Semaphore;
 use tracing::Instrument;
+
+#[path = "reports_carried.rs"]
+mod carried;
 
 /// Reports looked at at the same time.
 const AT_ONCE: usize = 32;
@@ -87,6 +91,9 @@ impl Reports {
 
     async fn try_take(&self, bytes: &[u8], brought: Brought<'_>) -> Result<ReportAnswer, HandleError> {
         let pool = self.bus.db().pool();
+        if let Some(carried) = Carried::read(bytes) {
+            return self.carried(bytes, carried, brought).await;
+        }
         let claimed = report::claimed_key(bytes);
         let from: Option<Found> = match (&brought, &claimed) {
             (Brought::ByAccount(account), _) => recipients::find(pool, By::Account(account)).await?,
@@ -104,37 +111,55 @@ impl Reports {
             Ok(report) => report,
             Err(refused) => return self.refuse(bytes, from.recipient, refused.code()).await,
         };
-        let issued = self.issued(&report).await?;
+        self.fitting(bytes, report, from.recipient, None).await
+    }
+
+    /// Holds an authentic report against the ledger. `carrier`: who carried it, the outermost.
+    async fn fitting(
+        &self,
+        bytes: &[u8],
+        report: Report,
+        by: RecipientId,
+        carrier: Option<RecipientId>,
+    ) -> Result<ReportAnswer, HandleError> {
+        let (issued, via) = self.issued(&report).await?.unzip();
         match receipt::fits(&report, issued) {
+            // Act art. 24: what was handed on by the contractor above comes back through it.
+            Ok(()) if via.flatten().is_some_and(|via| carrier != Some(via)) => {
+                self.refuse(bytes, by, Code::of("comes-through-the-parent")).await
+            }
             Ok(()) => self.accept(bytes, report).await,
             Err(refused) => {
                 if refused == receipt::Refused::ErasureIncomplete {
                     // It says something, if not enough: kept, and the instruction stays open.
                     self.keep(cause(&report, bytes), &report, bytes, self.bus.clock().now()).await?;
                 }
-                self.refuse(bytes, from.recipient, refused.code()).await
+                self.refuse(bytes, by, refused.code()).await
             }
         }
     }
 
-    async fn issued(&self, report: &Report) -> Result<Option<Issued>, DbError> {
-        let row: Option<(Uuid, Vec<u8>, Vec<u8>)> =
-            sqlx::query_as("select recipient, digest, body from delivery where instruction = $1")
-                .bind(report.instruction.0)
-                .fetch_optional(self.bus.db().pool())
-                .await?;
-        Ok(row.and_then(|(recipient, digest, body)| {
+    /// What was issued, and to which contractor above it went, if to one.
+    async fn issued(&self, report: &Report) -> Result<Option<(Issued, Option<RecipientId>)>, DbError> {
+        let row: Option<(Uuid, Vec<u8>, Vec<u8>, Option<Uuid>)> = sqlx::query_as(
+            "select d.recipient, d.digest, d.body, (select v.recipient from endpoint v where v.id = e.via)
+               from delivery d join endpoint e on e.id = d.endpoint where d.instruction = $1",
+        )
+        .bind(report.instruction.0)
+        .fetch_optional(self.bus.db().pool())
+        .await?;
+        Ok(row.and_then(|(recipient, digest, body, via)| {
             // The bytes are ours: they always can be read.
             let measure = recipient_kit::apply::parse(&body).ok()?.data.measure;
-            Some(Issued { recipient: RecipientId(recipient), digest: Digest(digest.try_into().ok()?), measure })
+            let (recipient, digest) = (RecipientId(recipient), Digest(digest.try_into().ok()?));
+            Some((Issued { recipient, digest, measure }, via.map(RecipientId)))
         }))
     }
 
     async fn accept(&self, bytes: &[u8], report: Report) -> Result<ReportAnswer, HandleError> {
         let (cause, at) = (cause(&report, bytes), self.bus.clock().now());
         self.keep(cause, &report, bytes, at).await?;
-        let input = Input::ReportVerified { stage: report.stage.clone(), report: digest_of(bytes), at };
-        let outcome = self.instructions.handle(report.instruction.0, Cause::Person(cause), input).await?;
+        let outcome = self.feed(cause, &report, digest_of(bytes), at).await?;
         match outcome {
             Outcome::Done { .. } | Outcome::Already { .. } | Outcome::Seen { .. } => {
                 telemetry::count("madoguchi.reports", "accepted");
@@ -145,6 +170,29 @@ impl Reports {
             Outcome::TooEarly => self.refuse(bytes, report.recipient, Code::of("unknown-instruction")).await,
             Outcome::Later | Outcome::Parked | Outcome::Behind => Ok(ReportAnswer::Unavailable),
         }
+    }
+
+    /// Feeds the instruction. One of a contractor does not close before those of its sub-contractors: what is open below is
+    /// looked at before, and again after, since the last of them may close at the same moment.
+    async fn feed(
+        &self,
+        cause: Uuid,
+        report: &Report,
+        digest: Digest,
+        at: Timestamp,
+    ) -> Result<Outcome<Instruction>, HandleError> {
+        let (id, pool, stage) = (report.instruction, self.bus.db().pool(), report.stage.clone());
+        if tiers::open_below(pool, id).await?.is_empty() {
+            let input = Input::ReportVerified { stage, report: digest, at };
+            return self.instructions.handle(id.0, Cause::Person(cause), input).await;
+        }
+        let input = Input::ReportVerifiedAbove { stage, report: digest, at };
+        let outcome = self.instructions.handle(id.0, Cause::Person(cause), input).await?;
+        if tiers::open_below(pool, id).await?.is_empty() {
+            let cause = Cause::Person(Uuid::new_v5(&cause, b"below"));
+            self.instructions.handle(id.0, cause, Input::BelowSettled { at }).await?;
+        }
+        Ok(outcome)
     }
 
     /// The raw bytes, before anything moves: evidence that can be shown to others.

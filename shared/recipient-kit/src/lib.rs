@@ -11,6 +11,7 @@
 //! [`example`] does all of it with a file for a journal; the demo, the tests and the benchmark use it as their contractors.
 
 pub mod apply;
+pub mod carried;
 pub mod client;
 pub mod conformance;
 pub mod example;

@@ -12,3 +12,4 @@ mod life;
 mod nats;
 mod partner;
 mod sick;
+mod tiers;
