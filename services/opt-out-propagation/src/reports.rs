@@ -141,7 +141,8 @@ impl Reports {
 
     /// What was issued, and to which contractor above it went, if to one.
     async fn issued(&self, report: &Report) -> Result<Option<(Issued, Option<RecipientId>)>, DbError> {
-        let row: Option<(Uuid, Vec<u8>, Vec<u8>, Option<Uuid>)> = sqlx::query_as(
+        type Row = (Uuid, Vec<u8>, Vec<u8>, Option<Uuid>);
+        let row: Option<Row> = sqlx::query_as(
             "select d.recipient, d.digest, d.body, (select v.recipient from endpoint v where v.id = e.via)
                from delivery d join endpoint e on e.id = d.endpoint where d.instruction = $1",
         )
