@@ -15,7 +15,7 @@ use contracts::{
     register::{
         AttestReport, Certify, ChangeEndpoint, ChangeScope, CloseTask, ConfirmMatch, CorrectIdentifiers,
         EndCertification, FoundAt, HospitalReceived, ListTasks, RemoveRecipient, ResumeRecipient, ResumeUse,
-        RotateKeys, SetContract, ShowEntry, ShowRecipient, SuspendRecipient, SuspendUse, WithdrawStop,
+        RotateKeys, ScanReturn, SetContract, ShowEntry, ShowRecipient, SuspendRecipient, SuspendUse, WithdrawStop,
     },
     request::{ListRecipients, RegisterRecipient, Request, StaffCommand},
     standing::PreviewStop,
@@ -85,6 +85,7 @@ pub(crate) fn orders(bus: &Arc<Bus>, by: &Arc<Orders>) {
     answer(bus, by, |o, c: StaffCommand<WithdrawStop>| async move { o.withdraw(c).await });
     answer(bus, by, |o, c: StaffCommand<HospitalReceived>| async move { o.hospital_received(c).await });
     answer(bus, by, |o, c: StaffCommand<FoundAt>| async move { o.found_at(c).await });
+    answer(bus, by, |o, c: StaffCommand<ScanReturn>| async move { o.scan_return(c).await });
     answer(bus, by, |o, c: StaffCommand<SuspendUse>| async move { o.suspend_use(c).await });
     answer(bus, by, |o, c: StaffCommand<ResumeUse>| async move { o.resume_use(c).await });
     answer(bus, by, |o, q: ShowEntry| async move { o.show(q).await });

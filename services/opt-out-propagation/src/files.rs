@@ -117,7 +117,12 @@ impl Files {
     async fn make(&self, command: &StaffCommand<ExportFile>) -> Result<Result<(Made, Vec<u8>), Code>, HandleError> {
         let (ExportFile { recipient, what }, pool) = (command.order.clone(), self.bus.db().pool());
         let row: Option<(String, String, Vec<u8>, i64)> =
-            sqlx::query_as("select transport, status, sealing_key, last from recipient where id = $1")
+            // One whose instructions travel through a contractor that is reached by file gets a file of its own.
+            sqlx::query_as(
+                "select coalesce((select v.transport from endpoint e join endpoint v on v.id = e.via
+                                   where e.recipient = r.id order by e.version desc limit 1), r.transport),
+                        r.status, r.sealing_key, r.last from recipient r where r.id = $1",
+            )
                 .bind(recipient.0)
                 .fetch_optional(pool)
                 .await?;

@@ -74,6 +74,9 @@ pub struct Reported {
     pub report: Digest,
     /// When it came.
     pub at: Timestamp,
+    /// It would close, and waits for those of the sub-contractors (Act art. 24).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub below: bool,
 }
 
 /// By what a report was confirmed (確認).
@@ -188,6 +191,20 @@ pub enum Input {
         /// By our clock.
         at: Timestamp,
     },
+    /// The same of a contractor whose sub-contractors have not all reported: it does not close before theirs.
+    ReportVerifiedAbove {
+        /// How far the recipient is.
+        stage: ReportStage,
+        /// SHA-256 of the signed report's bytes, which are kept.
+        report: Digest,
+        /// By our clock.
+        at: Timestamp,
+    },
+    /// Its sub-contractors' are all confirmed.
+    BelowSettled {
+        /// When.
+        at: Timestamp,
+    },
     /// A member of staff dealt with a report that does not close by itself, or that was drawn.
     Dealt {
         /// The outcome stands. False: the recipient has to report again.
@@ -265,6 +282,9 @@ pub enum Event {
         report: Digest,
         /// It waits for a member of staff.
         waits: bool,
+        /// It waits for those of the sub-contractors.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        below: bool,
         /// It was settled before and is open again.
         #[serde(default)]
         reopens: bool,
@@ -379,7 +399,7 @@ fn clock(state: &State, now: Timestamp) -> Said {
 
 type Said = Verdict<Event, Refusal>;
 
-fn report(state: &State, stage: &ReportStage, report: Digest, at: Timestamp) -> Said {
+fn report(state: &State, stage: &ReportStage, report: Digest, at: Timestamp, below: bool) -> Said {
     let (mut events, acted) = match state {
         State::Absent => return Verdict::TooEarly,
         // What came in its place is reported too; this one is history.
@@ -396,7 +416,10 @@ fn report(state: &State, stage: &ReportStage, report: Digest, at: Timestamp) -> 
                 events.push(Event::Acted { report, at });
             }
         }
-        ReportStage::Reported { outcome, ground } => return outcome_came(state, events, *outcome, ground, report, at),
+        ReportStage::Reported { outcome, ground } => {
+            let came = Reported { outcome: *outcome, ground: ground.clone(), report, at, below };
+            return outcome_came(state, events, came);
+        }
     }
     if events.is_empty() { Verdict::Already } else { Verdict::Events(events) }
 }
@@ -410,14 +433,8 @@ fn last_word(state: &State) -> Option<(ReportOutcome, Option<&Code>, bool)> {
     }
 }
 
-fn outcome_came(
-    state: &State,
-    mut events: Vec<Event>,
-    outcome: ReportOutcome,
-    ground: &Option<Code>,
-    report: Digest,
-    at: Timestamp,
-) -> Said {
+fn outcome_came(state: &State, mut events: Vec<Event>, came: Reported) -> Said {
+    let Reported { outcome, ground, report, at, below } = came;
     if outcome.needs_ground() && ground.is_none() {
         return Verdict::Refused(Refusal::GroundMissing);
     }
@@ -427,17 +444,38 @@ fn outcome_came(
     }
     let settled = last.is_some_and(|(.., settled)| settled);
     let drawn = state.terms().is_some_and(|terms| terms.drawn);
-    let waits = drawn || !outcome.closes_by_itself();
+    // What a person has to look at, a person looks at; the rest closes, but not before the sub-contractors' is closed.
+    let below = below && outcome.closes_by_itself() && !drawn;
+    let waits = drawn || below || !outcome.closes_by_itself();
     let reopens = settled && waits;
-    events.push(Event::Reported { outcome, ground: ground.clone(), report, waits, reopens, at });
+    events.push(Event::Reported { outcome, ground: ground.clone(), report, waits, below, reopens, at });
     if !waits {
-        events.push(Event::Settled { outcome, ground: ground.clone(), by: By::Automatic, at });
+        events.push(Event::Settled { outcome, ground, by: By::Automatic, at });
     }
     Verdict::Events(events)
 }
 
+fn below_settled(state: &State, at: Timestamp) -> Said {
+    match state {
+        State::Absent => Verdict::TooEarly,
+        State::Reported { report, .. } if report.below => Verdict::Events(vec![Event::Settled {
+            outcome: report.outcome,
+            ground: report.ground.clone(),
+            by: By::Automatic,
+            at,
+        }]),
+        // Whatever it reports from now on finds nothing open below.
+        State::Issued { .. }
+        | State::Received { .. }
+        | State::Reported { .. }
+        | State::Settled { .. }
+        | State::Replaced { .. } => Verdict::Already,
+    }
+}
+
 fn dealt(state: &State, accept: bool, at: Timestamp) -> Said {
     match state {
+        State::Reported { report, .. } if report.below => Verdict::Refused(Refusal::NothingWaits),
         State::Reported { report, .. } if accept => Verdict::Events(vec![Event::Settled {
             outcome: report.outcome,
             ground: report.ground.clone(),
@@ -466,7 +504,8 @@ fn attested(state: &State, outcome: ReportOutcome, ground: &Option<Code>, report
         State::Received { .. } | State::Reported { .. } | State::Settled { .. } => vec![],
     };
     let ground = ground.clone();
-    events.push(Event::Reported { outcome, ground: ground.clone(), report, waits: false, reopens: false, at });
+    let (waits, below, reopens) = (false, false, false);
+    events.push(Event::Reported { outcome, ground: ground.clone(), report, waits, below, reopens, at });
     events.push(Event::Settled { outcome, ground, by: By::Attested, at });
     Verdict::Events(events)
 }
@@ -542,7 +581,9 @@ impl Machine for Instruction {
                 State::Absent => Verdict::Events(vec![Event::Issued { terms: *terms }]),
                 _ => Verdict::Already,
             },
-            Input::ReportVerified { stage, report: digest, at } => report(state, stage, *digest, *at),
+            Input::ReportVerified { stage, report: digest, at } => report(state, stage, *digest, *at, false),
+            Input::ReportVerifiedAbove { stage, report: digest, at } => report(state, stage, *digest, *at, true),
+            Input::BelowSettled { at } => below_settled(state, *at),
             Input::Dealt { accept, at } => dealt(state, *accept, *at),
             Input::Attested { outcome, ground, report, at } => attested(state, *outcome, ground, *report, *at),
             Input::Replace { by, at } => replace(state, *by, *at),
@@ -573,8 +614,9 @@ impl Machine for Instruction {
             (State::Received { received_at, .. }, Event::Acted { .. }) => {
                 State::Received { terms, received_at, acted: true, rung, round }
             }
-            (_, Event::Reported { outcome, ground, report, reopens, at, .. }) => {
-                let report = Reported { outcome: *outcome, ground: ground.clone(), report: *report, at: *at };
+            (_, Event::Reported { outcome, ground, report, reopens, at, below, .. }) => {
+                let (ground, below) = (ground.clone(), *below);
+                let report = Reported { outcome: *outcome, ground, report: *report, at: *at, below };
                 State::Reported { terms, report, rung, round: round + u32::from(*reopens) }
             }
             (_, Event::SentBack { at }) => State::Received { terms, received_at: *at, acted: true, rung, round },
@@ -599,7 +641,8 @@ impl Machine for Instruction {
                 InstructionIssued { case, entry, instruction, recipient, position, deadline, at }.into()
             }
             Event::Received { at, .. } => InstructionReceived { case, entry, instruction, recipient, at: *at }.into(),
-            Event::Reported { outcome, ground, waits: true, at, .. } => {
+            // One that waits for its sub-contractors waits for nobody of ours; but the entry must know that it is open again.
+            Event::Reported { outcome, ground, waits: true, below, reopens, at, .. } if !*below || *reopens => {
                 let (outcome, ground, at) = (*outcome, ground.clone(), *at);
                 InstructionReported { case, entry, instruction, recipient, outcome, ground, round, at }.into()
             }

@@ -223,6 +223,39 @@ fn given_a_clock_that_jumps_then_one_warning_is_given_for_the_rung_reached() {
     assert_eq!(events, [Event::Warned { rung: 3, at: at(12 * DAYS) }]);
 }
 
+/// A contractor reports while a sub-contractor of its has not.
+fn above(outcome: ReportOutcome) -> Input {
+    let Input::ReportVerified { stage, report, at } = reported(outcome, 2) else { panic!() };
+    Input::ReportVerifiedAbove { stage, report, at }
+}
+fn below() -> Input {
+    Input::BelowSettled { at: at(4) }
+}
+
+/// Act art. 24: a contractor's own report does not close before those of its sub-contractors, and closes by itself then.
+#[test]
+fn given_a_contractor_that_is_done_when_its_sub_contractors_are_not_then_it_waits_for_them() {
+    let issue = || Input::Issue(terms());
+    let (state, said) = given(&[issue(), above(ReportOutcome::Applied)]);
+    assert!(matches!(&state, State::Reported { report, .. } if report.below), "{state:?}");
+    assert!(said.iter().all(|m| !matches!(m.entry().name, "InstructionReported" | "InstructionSettled")));
+    assert_eq!(
+        Instruction::decide(&state, &dealt(true)),
+        Verdict::Refused(Refusal::NothingWaits),
+        "staff do not close it"
+    );
+    assert_eq!(Instruction::wake(&state), None, "the ladders of those below run");
+    let (state, said) = given(&[issue(), above(ReportOutcome::Applied), below()]);
+    assert!(matches!(state, State::Settled { by: By::Automatic, .. }));
+    assert_eq!(said.last().unwrap().entry().name, "InstructionSettled");
+    // What waits for a person waits for a person, whoever is below.
+    let (state, _) = given(&[issue(), above(ReportOutcome::PartlyApplied), below()]);
+    assert!(matches!(&state, State::Reported { report, .. } if !report.below));
+    // An amendment that has to wait again says that it is open again.
+    let (_, said) = given(&[issue(), reported(ReportOutcome::NoDataHeld, 1), above(ReportOutcome::Applied)]);
+    assert_eq!(said.last().unwrap().entry().name, "InstructionReported");
+}
+
 fn all_inputs() -> Vec<Input> {
     vec![
         Input::Issue(terms()),
@@ -236,6 +269,8 @@ fn all_inputs() -> Vec<Input> {
         dealt(false),
         attested(ReportOutcome::NoDataHeld),
         replace(),
+        above(ReportOutcome::Applied),
+        below(),
         Input::Clock(at(1)),
         Input::Clock(at(30 * DAYS)),
     ]
@@ -254,18 +289,20 @@ fn every_input_has_its_verdict_in_every_state() {
         ("drawn", given(&[drawn(), reported(ReportOutcome::Applied, 1)]).0),
         ("settled", given(&[issue(), reported(ReportOutcome::Applied, 1)]).0),
         ("replaced", given(&[issue(), replace()]).0),
+        ("waits for those below", given(&[issue(), above(ReportOutcome::Applied)]).0),
     ];
-    // issue, received, applied, partly, cannot identify, exempt, acted, accepted, sent back, attested, replaced, clock early,
-    // clock late
+    // issue, received, applied, partly, cannot identify, exempt, acted, accepted, sent back, attested, replaced, applied with
+    // others open below, those below settled, clock early, clock late
     let table = [
-        "ETTTTTTTTTTAA",
-        "AEEEEEERREEAE",
-        "AAEEEEERREEAE",
-        "AAEEEEARREEAE",
-        "AAEAEEAEEEAAE",
-        "AAAEEEAEEEAAA",
-        "AAAEEEAAREAAA",
-        "AAAAAAARRRAAA",
+        "ETTTTTTTTTTTTAA",
+        "AEEEEEERREEEAAE",
+        "AAEEEEERREEEAAE",
+        "AAEEEEARREEEAAE",
+        "AAEAEEAEEEAEAAE",
+        "AAAEEEAEEEAAAAA",
+        "AAAEEEAAREAAAAA",
+        "AAAAAAARRRAAAAA",
+        "AAAEEEARREAAEAA",
     ];
     for ((name, state), row) in states.iter().zip(table) {
         let verdicts: String = all_inputs()
@@ -295,6 +332,8 @@ fn any_input() -> impl Strategy<Value = Input> {
         prop::bool::ANY.prop_map(dealt),
         Just(attested(ReportOutcome::Applied)),
         Just(replace()),
+        prop::sample::select(ReportOutcome::ALL).prop_map(above),
+        Just(below()),
     ]
 }
 
@@ -328,7 +367,9 @@ proptest! {
         for input in &inputs {
             let says_otherwise = matches!(
                 input,
-                Input::ReportVerified { stage: ReportStage::Reported { .. }, .. } | Input::Attested { .. }
+                Input::ReportVerified { stage: ReportStage::Reported { .. }, .. }
+                    | Input::ReportVerifiedAbove { stage: ReportStage::Reported { .. }, .. }
+                    | Input::Attested { .. }
             );
             if !says_otherwise && let Verdict::Events(events) = Instruction::decide(&now, input) {
                 now = fold::<Instruction>(now, &events);

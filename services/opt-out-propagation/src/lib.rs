@@ -31,8 +31,10 @@ pub mod recipients;
 pub mod refusal;
 pub mod reports;
 pub mod retention;
+pub mod return_form;
 pub mod rows;
 pub mod settings;
+pub mod tiers;
 pub mod transport;
 
 pub use transport::webhook::{HandOver, WebhookKeys};
@@ -124,7 +126,14 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
             .merge(duties::incident::router(duties)),
     );
 
-    let react = React { entries: entries.clone(), register, clock: rt.clock(), fan_out };
+    let react = React {
+        entries: entries.clone(),
+        instructions: instructions.clone(),
+        db: bus.db().clone(),
+        register,
+        clock: rt.clock(),
+        fan_out,
+    };
     bus.run(Arc::new(react), vec![Arc::new(entries), Arc::new(instructions), Arc::new(changes), Arc::new(refusals)])
         .await?;
     Ok(Started { listens: vec![("partner", address)] })

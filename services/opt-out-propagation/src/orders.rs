@@ -3,6 +3,7 @@
 
 mod freeze;
 mod preview;
+mod scan;
 mod show;
 mod standing;
 

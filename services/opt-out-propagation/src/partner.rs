@@ -10,6 +10,8 @@
 //! | `GET /partner/v1/checkpoint` | how our log stands, signed: public, for anybody who wants to keep it |
 //! | `GET /`, `/openapi.json`, `/asyncapi.json`, `/schemas/…`, `/examples/…` | the developer pages ([`crate::pages`]) |
 //!
+//! A contractor asks for what travels through it to a sub-contractor with `of=<recipient>`, in both.
+//!
 //! A report proves itself by its signature. The others are signed with the same key (see `recipient_kit::pull`) and have no
 //! body. A cursor of another epoch answers 409: the desk was restored, positions of two lives do not mix.
 
@@ -18,6 +20,7 @@ use crate::{
     feed::{self, Acknowledged, Books, Cursor, WAIT_MAX},
     recipients::{self, By},
     reports::{Brought, Reports},
+    tiers,
 };
 use axum::{
     Router,
@@ -101,6 +104,10 @@ fn refused(reason: &Code) -> Problem {
             StatusCode::CONFLICT,
             "The digest is not that of the bytes issued. Compute SHA-256 over the bytes exactly as received.",
         ),
+        "comes-through-the-parent" => (
+            StatusCode::CONFLICT,
+            "The instruction was handed on by the contractor above. Give the signed report to it: it signs around it and sends both.",
+        ),
         "erasure-incomplete" => (
             StatusCode::UNPROCESSABLE_ENTITY,
             "The report is kept and the instruction stays open: an erasure shows `book_entry`, and in `erasures` system, date, method, items, `backups_until` or `no_backups`, and what was `kept`.",
@@ -120,6 +127,8 @@ fn refused(reason: &Code) -> Problem {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct After {
+    /// One whose instructions travel through who asks.
+    of: Option<RecipientId>,
     after: Option<String>,
     #[serde(default)]
     wait: u64,
@@ -135,6 +144,7 @@ struct At {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Upto {
+    of: Option<RecipientId>,
     cursor: String,
     digest: Option<Digest>,
     entries: Option<u64>,
@@ -174,6 +184,18 @@ pub(crate) async fn signed_by(
     }
 }
 
+/// Whose feed it is: the asker's own, or that of a sub-contractor whose instructions travel to it. Of anybody else it is
+/// told the same, whether there is such a recipient or not.
+async fn whose(at: &Partner, asks: RecipientId, of: Option<RecipientId>) -> Result<RecipientId, Problem> {
+    let Some(of) = of else { return Ok(asks) };
+    if tiers::carries(at.bus.db().pool(), asks, of).await.map_err(|_| Problem::away())? {
+        return Ok(of);
+    }
+    let problem =
+        Problem::new(StatusCode::FORBIDDEN, "not-carried-by-you", "This recipient does not travel through you");
+    Err(problem.detail("Leave `of` away for your own instructions; of others you see those that travel through you."))
+}
+
 async fn instructions(
     State(at): State<Partner>,
     method: Method,
@@ -181,8 +203,9 @@ async fn instructions(
     headers: HeaderMap,
     query: Asked<After>,
 ) -> Result<Response, Problem> {
-    let recipient = authenticated(&at, &method, &uri, &headers).await?;
+    let asks = authenticated(&at, &method, &uri, &headers).await?;
     let Query(query) = query.map_err(|_| feed::bad())?;
+    let recipient = whose(&at, asks, query.of).await?;
     let epoch = at.bus.epoch();
     let after = match query.after {
         Some(text) => Cursor::read(&text, epoch)?,
@@ -246,8 +269,9 @@ async fn acknowledgement(
     headers: HeaderMap,
     query: Asked<Upto>,
 ) -> Result<axum::Json<Acknowledged>, Problem> {
-    let recipient = authenticated(&at, &method, &uri, &headers).await?;
+    let asks = authenticated(&at, &method, &uri, &headers).await?;
     let Query(query) = query.map_err(|_| feed::bad())?;
+    let recipient = whose(&at, asks, query.of).await?;
     let upto = Cursor::read(&query.cursor, at.bus.epoch())?;
     let theirs = query.digest.map(|digest| Theirs { digest, entries: query.entries });
     feed::acknowledge(&at.bus, recipient, upto, theirs).await.map(axum::Json)

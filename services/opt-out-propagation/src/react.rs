@@ -2,11 +2,13 @@
 
 use crate::{
     entry::{self, Entry},
+    instruction::{self, Instruction},
     person::Register,
+    tiers,
 };
 use async_trait::async_trait;
-use chassis::{Cause, Clock, HandleError, Heard, Hears, Home, Reaction};
-use contracts::{ChangeId, Message, Uuid};
+use chassis::{Cause, Clock, Db, HandleError, Heard, Hears, Home, Reaction};
+use contracts::{ChangeId, InstructionId, Message, Uuid};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -14,6 +16,10 @@ use tokio::sync::Notify;
 pub struct React {
     /// Entries.
     pub entries: Home<Entry>,
+    /// Instructions: those of the tier above.
+    pub instructions: Home<Instruction>,
+    /// Reads.
+    pub db: Db,
     /// The personal part.
     pub register: Arc<Register>,
     /// The clock.
@@ -25,6 +31,24 @@ pub struct React {
 impl React {
     async fn feed(&self, id: Uuid, heard: Arc<Heard>, input: entry::Input) -> Result<Reaction, HandleError> {
         Ok(self.entries.handle(id, Cause::Message(heard), input).await?.into())
+    }
+}
+
+impl React {
+    /// The contractor above may wait for this one: when nobody of its tier is open any more, its own report closes.
+    async fn tell_above(
+        &self,
+        instruction: InstructionId,
+        cause: Uuid,
+        at: contracts::Timestamp,
+    ) -> Result<(), HandleError> {
+        let pool = self.db.pool();
+        let Some(above) = tiers::same_above(pool, instruction).await? else { return Ok(()) };
+        if tiers::open_below(pool, above).await?.is_empty() {
+            let cause = Cause::Person(Uuid::new_v5(&cause, above.0.as_bytes()));
+            self.instructions.handle(above.0, cause, instruction::Input::BelowSettled { at }).await?;
+        }
+        Ok(())
     }
 }
 
@@ -69,6 +93,7 @@ impl Hears for React {
             }
             Message::InstructionSettled(m) => {
                 let round = m.round.unwrap_or(0);
+                self.tell_above(m.instruction, cause, at).await?;
                 let (instruction, outcome, ground) = (m.instruction, m.outcome, m.ground);
                 let input = entry::Input::InstructionSettled { instruction, outcome, round, ground, at };
                 self.feed(m.entry.0, heard, input).await

@@ -155,6 +155,9 @@ impl Recipients {
             // Rules art. 6(iv): no network to the core zone. Files are carried to it.
             return Err(Code::of("core-zone-has-no-network"));
         }
+        if order.transport == Transport::ThroughParent && order.kind != RecipientKind::SubContractor {
+            return Err(Code::of("only-sub-contractors-have-one-above"));
+        }
         let report_key = report_key(&order.report_key.0)?;
         let sealing_key = sealing_key(&order.sealing_key.0)?;
         let reached =
@@ -206,7 +209,7 @@ impl Recipients {
                 address::read(opened.disclose(Purpose::InstructRecipient), self.allow_private)?;
                 reached.url = Some(sealed.0.clone());
             }
-            Transport::Pull | Transport::SealedFile => {}
+            Transport::Pull | Transport::SealedFile | Transport::ThroughParent => {}
             // No letter goes out of this house yet.
             Transport::Letter => return Err(Code::of("no-letter-engine-yet")),
         }
@@ -296,7 +299,6 @@ async fn write(tx: &mut PgConnection, new: &Checked, at: Timestamp) -> Result<Op
     .bind(at.to_sqlx())
     .execute(&mut *tx)
     .await?;
-    life::endpoint(tx, new.id, &new.reached).await?;
     if let Some(tag) = &new.name {
         sqlx::query("insert into recipient_name (recipient, tag) values ($1, $2)")
             .bind(new.id.0)
@@ -308,6 +310,10 @@ async fn write(tx: &mut PgConnection, new: &Checked, at: Timestamp) -> Result<Op
         && let Some(refused) = life::certification(tx, new.id, certification).await?
     {
         return Ok(Some(refused));
+    }
+    // After its place in the tiers is known: it may be reached through the one above.
+    if life::endpoint(tx, new.id, &new.reached).await?.is_none() {
+        return Ok(Some(Code::of("nobody-above-carries")));
     }
     if let Some(contract) = &new.contract {
         life::contract(tx, new.id, contract, at).await?;

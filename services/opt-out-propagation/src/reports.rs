@@ -10,6 +10,7 @@ use crate::{
     receipt::{self, Issued},
     recipients::{self, By, Found},
     refusal::{Refusal, Refused},
+    tiers,
 };
 use chassis::{Bus, Cause, DbError, HandleError, Home, Outcome, telemetry};
 use contracts::{
@@ -18,7 +19,7 @@ use contracts::{
 };
 use futures::StreamExt;
 use jiff_sqlx::ToSqlx;
-use recipient_kit::{digest_of, erasure, report};
+use recipient_kit::{carried::Carried, digest_of, erasure, report};
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::HashMap,
@@ -28,10 +29,16 @@ use std::{
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
+#[path = "reports_carried.rs"]
+mod carried;
+
 /// Reports looked at at the same time.
 const AT_ONCE: usize = 32;
 /// Facts about refused reports per recipient and minute.
 const REFUSALS_A_MINUTE: u32 = 30;
+
+/// What was issued, the terms of an erasure, and the contractor above that it went to, if to one.
+type Known = (Issued, Option<EraseTerms>, Option<RecipientId>);
 
 /// Who brought a report.
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +101,9 @@ impl Reports {
 
     async fn try_take(&self, bytes: &[u8], brought: Brought<'_>) -> Result<ReportAnswer, HandleError> {
         let pool = self.bus.db().pool();
+        if let Some(carried) = Carried::read(bytes) {
+            return self.carried(bytes, carried, brought).await;
+        }
         let claimed = report::claimed_key(bytes);
         let from: Option<Found> = match (&brought, &claimed) {
             (Brought::ByAccount(account), _) => recipients::find(pool, By::Account(account)).await?,
@@ -111,21 +121,40 @@ impl Reports {
             Ok(report) => report,
             Err(refused) => return self.refuse(bytes, from.recipient, refused.code()).await,
         };
-        let (issued, terms) = self.issued(&report).await?.unzip();
-        if issued.is_none()
+        self.fitting(bytes, report, from.recipient, None).await
+    }
+
+    /// Holds an authentic report against the ledger. `carrier`: who carried it, the outermost.
+    async fn fitting(
+        &self,
+        bytes: &[u8],
+        report: Report,
+        by: RecipientId,
+        carrier: Option<RecipientId>,
+    ) -> Result<ReportAnswer, HandleError> {
+        let found = self.issued(&report).await?;
+        if found.is_none()
             && let Some(tests) = &self.tests
             && let Some(answer) = tests.answered(&report, bytes).await?
         {
             return Ok(answer);
         }
+        let (issued, terms, via) = match found {
+            Some((issued, terms, via)) => (Some(issued), terms, via),
+            None => (None, None, None),
+        };
         let measure = issued.map_or(Measure::Stop, |issued| issued.measure);
         // The terms first: what claims too much is worse than what says too little.
-        let enough = erasure::enough(&report, measure, terms.flatten().as_ref()).map_err(receipt::Refused::from);
+        let enough = erasure::enough(&report, measure, terms.as_ref()).map_err(receipt::Refused::from);
         let fits = match receipt::fits(&report, issued) {
             Ok(()) | Err(receipt::Refused::ErasureIncomplete) => enough,
             Err(refused) => Err(refused),
         };
         match fits {
+            // Act art. 24: what was handed on by the contractor above comes back through it.
+            Ok(()) if via.is_some_and(|via| carrier != Some(via)) => {
+                self.refuse(bytes, by, Code::of("comes-through-the-parent")).await
+            }
             Ok(()) => self.accept(bytes, report).await,
             Err(refused) => {
                 if matches!(refused, receipt::Refused::ErasureIncomplete | receipt::Refused::KeptErased) {
@@ -134,7 +163,7 @@ impl Reports {
                     self.keep(cause(&report, bytes), &report, bytes, at).await?;
                     self.to_staff(&report, refused.code(), at).await?;
                 }
-                self.refuse(bytes, from.recipient, refused.code()).await
+                self.refuse(bytes, by, refused.code()).await
             }
         }
     }
@@ -163,25 +192,28 @@ impl Reports {
         write.await
     }
 
-    async fn issued(&self, report: &Report) -> Result<Option<(Issued, Option<EraseTerms>)>, DbError> {
-        let row: Option<(Uuid, Vec<u8>, Vec<u8>)> =
-            sqlx::query_as("select recipient, digest, body from delivery where instruction = $1")
-                .bind(report.instruction.0)
-                .fetch_optional(self.bus.db().pool())
-                .await?;
-        Ok(row.and_then(|(recipient, digest, body)| {
+    /// What was issued, with the terms of an erasure, and to which contractor above it went, if to one.
+    async fn issued(&self, report: &Report) -> Result<Option<Known>, DbError> {
+        type Row = (Uuid, Vec<u8>, Vec<u8>, Option<Uuid>);
+        let row: Option<Row> = sqlx::query_as(
+            "select d.recipient, d.digest, d.body, (select v.recipient from endpoint v where v.id = e.via)
+               from delivery d join endpoint e on e.id = d.endpoint where d.instruction = $1",
+        )
+        .bind(report.instruction.0)
+        .fetch_optional(self.bus.db().pool())
+        .await?;
+        Ok(row.and_then(|(recipient, digest, body, via)| {
             // The bytes are ours: they always can be read.
             let data = recipient_kit::apply::parse(&body).ok()?.data;
-            let digest = Digest(digest.try_into().ok()?);
-            Some((Issued { recipient: RecipientId(recipient), digest, measure: data.measure }, data.erase))
+            let (recipient, digest) = (RecipientId(recipient), Digest(digest.try_into().ok()?));
+            Some((Issued { recipient, digest, measure: data.measure }, data.erase, via.map(RecipientId)))
         }))
     }
 
     async fn accept(&self, bytes: &[u8], report: Report) -> Result<ReportAnswer, HandleError> {
         let (cause, at) = (cause(&report, bytes), self.bus.clock().now());
         self.keep(cause, &report, bytes, at).await?;
-        let input = Input::ReportVerified { stage: report.stage.clone(), report: digest_of(bytes), at };
-        let outcome = self.instructions.handle(report.instruction.0, Cause::Person(cause), input).await?;
+        let outcome = self.feed(cause, &report, digest_of(bytes), at).await?;
         match outcome {
             Outcome::Done { .. } | Outcome::Already { .. } | Outcome::Seen { .. } => {
                 telemetry::count("madoguchi.reports", "accepted");
@@ -192,6 +224,29 @@ impl Reports {
             Outcome::TooEarly => self.refuse(bytes, report.recipient, Code::of("unknown-instruction")).await,
             Outcome::Later | Outcome::Parked | Outcome::Behind => Ok(ReportAnswer::Unavailable),
         }
+    }
+
+    /// Feeds the instruction. One of a contractor does not close before those of its sub-contractors: what is open below is
+    /// looked at before, and again after, since the last of them may close at the same moment.
+    async fn feed(
+        &self,
+        cause: Uuid,
+        report: &Report,
+        digest: Digest,
+        at: Timestamp,
+    ) -> Result<Outcome<Instruction>, HandleError> {
+        let (id, pool, stage) = (report.instruction, self.bus.db().pool(), report.stage.clone());
+        if tiers::open_below(pool, id).await?.is_empty() {
+            let input = Input::ReportVerified { stage, report: digest, at };
+            return self.instructions.handle(id.0, Cause::Person(cause), input).await;
+        }
+        let input = Input::ReportVerifiedAbove { stage, report: digest, at };
+        let outcome = self.instructions.handle(id.0, Cause::Person(cause), input).await?;
+        if tiers::open_below(pool, id).await?.is_empty() {
+            let cause = Cause::Person(Uuid::new_v5(&cause, b"below"));
+            self.instructions.handle(id.0, cause, Input::BelowSettled { at }).await?;
+        }
+        Ok(outcome)
     }
 
     /// The raw bytes, before anything moves: evidence that can be shown to others.

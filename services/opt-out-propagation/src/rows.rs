@@ -236,7 +236,8 @@ async fn instruction_row(
             sqlx::query(
                 "insert into retry (endpoint, position, tries, next_at)
                  select o.endpoint, o.position, 0, now() from owed o join endpoint e on e.id = o.endpoint
-                  where o.instruction = $1 and e.transport in ('nats', 'webhook')
+                  where o.instruction = $1 and (e.transport in ('nats', 'webhook')
+                        or exists (select from endpoint v where v.id = e.via and v.transport in ('nats', 'webhook')))
                  on conflict (endpoint, position) do nothing",
             )
             .bind(step.id)
@@ -244,10 +245,10 @@ async fn instruction_row(
             .await?;
         }
         Event::Received { at, .. } => received(tx, step.id, *at).await?,
-        Event::Reported { outcome, ground, waits, reopens, at, .. } => {
+        Event::Reported { outcome, ground, waits, below, reopens, at, .. } => {
             let ground = ground.as_ref().map(Code::as_str);
             reported(tx, step, outcome.as_str(), ground, *at).await?;
-            if *waits {
+            if *waits && !*below {
                 let kind = if outcome.closes_by_itself() { "sample" } else { "report" };
                 task(tx, step.id, kind, outcome.as_str(), ground, *at).await?;
             }

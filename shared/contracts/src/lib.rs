@@ -8,8 +8,8 @@
 
 pub mod alert;
 pub mod asyncapi;
-pub mod carried;
 pub mod books;
+pub mod carried;
 pub mod code;
 pub mod desk;
 pub mod duty;

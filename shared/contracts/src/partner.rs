@@ -147,6 +147,7 @@ fn paths() -> Value {
             "summary": "通番の順に: at most 500 instructions, the very bytes of the other transports.",
             "security": security,
             "parameters": [
+                query("of", "A sub-contractor whose instructions travel through you: its feed instead of yours.", json!({ "type": "string", "format": "uuid" }), false),
                 query("after", "From any position, as often as you like; absent: after the one acknowledged last.", cursor(), false),
                 query("wait", "Seconds to wait for the first one.", json!({ "type": "integer", "minimum": 0, "maximum": 20 }), false),
             ],
@@ -157,6 +158,7 @@ fn paths() -> Value {
             "summary": "Everything up to a cursor is written down. Ends nothing: only a report does.",
             "security": security,
             "parameters": [
+                query("of", "A sub-contractor whose instructions travel through you.", json!({ "type": "string", "format": "uuid" }), false),
                 query("cursor", "As `madoguchi-cursor` said.", cursor(), true),
                 query("digest", "Of what stands by your books; once a day.", json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" }), false),
                 query("entries", "With the digest: how many entries stand by your books.", json!({ "type": "integer", "minimum": 0 }), false),

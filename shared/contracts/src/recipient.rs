@@ -14,6 +14,8 @@ use std::fmt;
 pub const INSTRUCTION_TYPE: &str = "jp.madoguchi.recipient.instruction.v1";
 /// The `typ` in the protected header of a report's JWS.
 pub const REPORT_TYP: &str = "madoguchi-report-v1+jws";
+/// The `typ` of a JWS by which a contractor carries its sub-contractor's report ([`CarriedReport`]).
+pub const CARRIED_TYP: &str = "madoguchi-carried-report-v1+jws";
 /// The media type of a report that is sent by HTTP (RFC 7515 section 9.2.1).
 pub const REPORT_CONTENT_TYPE: &str = "application/jose";
 /// The largest instruction and the largest report, in bytes.
@@ -394,6 +396,16 @@ pub struct ToldStep {
     pub told_at: Timestamp,
 }
 
+/// 再委託先の報告: what a contractor signs around the report that its sub-contractor signed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CarriedReport {
+    /// Who carries it.
+    pub by: RecipientId,
+    /// The sub-contractor's own report, or one that carries in its turn.
+    pub report: SignedReport,
+}
+
 /// The answer to a report, by every transport.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "result", rename_all = "kebab-case")]
@@ -406,7 +418,7 @@ pub enum ReportAnswer {
     /// Not taken; nothing moved.
     Refused {
         /// Why: `malformed`, `wrong-algorithm`, `unknown-key`, `bad-signature`, `wrong-digest`, `not-yours`,
-        /// `unknown-instruction`, `erasure-incomplete`, `kept-record-erased`.
+        /// `unknown-instruction`, `erasure-incomplete`, `kept-record-erased`, `comes-through-the-parent`.
         reason: Code,
     },
     /// Could not be looked at now; send it again later.

@@ -246,6 +246,18 @@ pub struct AttestReport {
     pub ground: Option<Code>,
 }
 
+/// 返信票の読取り: the return form of a letter. Counts like every paper: when two members of staff have scanned the same.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ScanReturn {
+    /// The code on the form.
+    pub code: Code,
+    /// What is ticked on it.
+    pub outcome: ReportOutcome,
+    /// Its ground, where the outcome needs one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ground: Option<Code>,
+}
+
 // ---- the register ------------------------------------------------------------------------------------------------
 
 /// Asks for everything about one entry but the person.
@@ -347,6 +359,10 @@ pub struct RecipientAnswer {
     pub confirmed: Option<(Timestamp, Code)>,
     /// The report is due.
     pub due: Timestamp,
+    /// Its sub-contractors that have not reported yet: it does not close before they have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub waits_for: Vec<Code>,
 }
 
 /// 二人による照合の確認: two different people confirmed that the data found are this person's. Releases the erasure. Each gives

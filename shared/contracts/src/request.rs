@@ -22,7 +22,7 @@ use crate::{
     register::{
         AttestReport, Certification, Certify, ChangeEndpoint, ChangeScope, CloseTask, ConfirmMatch, Contract,
         CorrectIdentifiers, EndCertification, EntryReply, FoundAt, HospitalReceived, ListTasks, RecipientReply,
-        RemoveRecipient, ResumeRecipient, ResumeUse, RotateKeys, SetContract, ShowEntry, ShowRecipient,
+        RemoveRecipient, ResumeRecipient, ResumeUse, RotateKeys, ScanReturn, SetContract, ShowEntry, ShowRecipient,
         SuspendRecipient, SuspendUse, TaskList, WithdrawStop,
     },
     standing::{PreviewStop, StopPreview},
@@ -115,6 +115,7 @@ requests! {
     StaffCommand<WithdrawStop> => StaffReply, OptOut "withdraw-stop" by [Console];
     StaffCommand<HospitalReceived> => StaffReply, OptOut "hospital-received" by [Console];
     StaffCommand<FoundAt> => StaffReply, OptOut "found-at" by [Console];
+    StaffCommand<ScanReturn> => StaffReply, OptOut "scan-return" by [Console];
     StaffCommand<SuspendUse> => StaffReply, OptOut "suspend-use" by [Console];
     StaffCommand<ResumeUse> => StaffReply, OptOut "resume-use" by [Console];
     StaffCommand<ExportFile> => ExportReply, OptOut "export-file" by [Console];

@@ -202,6 +202,8 @@ words! {
         SealedFile = "sealed-file",
         /// 書面 with a return form.
         Letter = "letter",
+        /// 再委託元経由: to the contractor above, which hands it on and carries the signed reports back. Sub-contractors only.
+        ThroughParent = "through-parent",
     }
 
     /// 措置の結果: what a recipient's signed report says.

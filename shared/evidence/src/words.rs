@@ -46,6 +46,8 @@ pub(crate) fn phrase(machine: &str, name: &str, json: &Value) -> String {
         ("entry", "erasure-released") => "ERASURE: two people confirmed the match, the erasure may go out".into(),
         ("entry", "scope-changed") => format!("the scope of the stop is now: {}", text(json, "scope")),
         ("entry", "identifiers-corrected") => "the identifiers are corrected".into(),
+        ("entry", "use-suspended") => "FREEZE: current builds are to be left alone".into(),
+        ("entry", "use-resumed") => "current builds may go on without the person; the stop stands".into(),
         ("entry", "withdrawn") => "the stop is withdrawn; the block holds until there is a new notice".into(),
         ("entry", "instruction-reopened") => "an amended report: one instruction is open again".into(),
         ("entry", "instruction-replaced") => "one instruction was cancelled and issued anew".into(),

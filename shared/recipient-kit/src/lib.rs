@@ -12,6 +12,7 @@
 
 pub mod apply;
 pub mod books;
+pub mod carried;
 pub mod client;
 pub mod client_tls;
 pub mod conformance;

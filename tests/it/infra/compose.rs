@@ -77,7 +77,7 @@ fn every_container_has_its_own_secrets_and_nobody_elses() {
                 }
                 "keys" => assert_eq!((part.as_str(), target.as_str()), (own, "/var/lib/madoguchi/keys"), "{process}"),
                 "objects" => assert!(
-                    ["payment-reconciliation", "console"].contains(process),
+                    ["payment-reconciliation", "opt-out-propagation", "console"].contains(process),
                     "{process} has no use for the object store"
                 ),
                 other => panic!("{process}: what does it want with {other}?"),

@@ -11,6 +11,8 @@ pub struct Taken {
     pub id: Uuid,
     /// Whose it is.
     pub recipient: RecipientId,
+    /// Whose address it is: the contractor above, where that one carries.
+    pub carrier: RecipientId,
     /// `nats` or `webhook`.
     pub transport: String,
     /// The sealed URL.
@@ -50,15 +52,18 @@ pub async fn take(db: &Db, me: Uuid, held: usize, lease: Duration) -> Result<Vec
     let held = held as i64;
     db.write(move |tx| {
         Box::pin(async move {
-            type Row = (Uuid, Uuid, String, Option<Vec<u8>>, i64, i64);
+            type Row = (Uuid, Uuid, Uuid, String, Option<Vec<u8>>, i64, i64);
             let rows: Vec<Row> = sqlx::query_as(
                 "update endpoint set owner = $1, fence = fence + 1, lease_until = now() + make_interval(secs => $2)
                   where id in (
-                    select id from endpoint where enabled and lease_until < now() order by id
+                    select id from endpoint e where enabled and lease_until < now()
+                       and (via is null or exists (select from endpoint v where v.id = e.via and v.enabled)) order by id
                      limit (select greatest(0, ceil((select count(*) from endpoint where enabled)::numeric
                        / (1 + (select count(distinct owner) from endpoint where lease_until > now() and owner <> $1)))::bigint - $3))
                      for update skip locked)
-                 returning id, recipient, transport, url, fence, cursor",
+                 returning id, recipient, coalesce((select v.recipient from endpoint v where v.id = endpoint.via), recipient),
+                   coalesce((select v.transport from endpoint v where v.id = endpoint.via), transport),
+                   coalesce((select v.url from endpoint v where v.id = endpoint.via), url), fence, cursor",
             )
             .bind(me)
             .bind(lease.as_secs_f64())
@@ -67,9 +72,10 @@ pub async fn take(db: &Db, me: Uuid, held: usize, lease: Duration) -> Result<Vec
             .await?;
             Ok(rows
                 .into_iter()
-                .map(|(id, recipient, transport, url, fence, cursor)| Taken {
+                .map(|(id, recipient, carrier, transport, url, fence, cursor)| Taken {
                     id,
                     recipient: RecipientId(recipient),
+                    carrier: RecipientId(carrier),
                     transport,
                     url,
                     fence,

@@ -147,7 +147,12 @@ mod tests {
         let hours = SignedDuration::from_hours;
         let periods = Periods { immediately: hours(1), promptly: hours(2), without_delay: hours(3) };
         let now: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
-        let mut about = About { scope: Some(Scope::Anonymised), shown: [RecipientId(Uuid::from_u128(1))].into(), may_tell: true, builds: false };
+        let mut about = About {
+            scope: Some(Scope::Anonymised),
+            shown: [RecipientId(Uuid::from_u128(1))].into(),
+            may_tell: true,
+            builds: false,
+        };
         let (told, not_told) = preview(&all, &labels, &about, Measure::Stop, &periods, now);
         assert_eq!(told.iter().map(|t| (t.label.as_str(), t.suspended)).collect::<Vec<_>>(), [("b-own", true)]);
         assert_eq!(told[0].due, "2026-11-22T01:00:00Z".parse().unwrap());

@@ -132,16 +132,20 @@ async fn suppliers(
 
 /// 三つの回答: stopped from, erased from, not reachable and why; what was replaced is told by what took its place.
 async fn answers(pool: &PgPool, entry: Uuid) -> Result<Vec<RecipientAnswer>, DbError> {
-    type Row = (String, String, Option<String>, Option<String>, Option<Time>, Option<Time>, Option<String>, Time);
+    type Row =
+        (String, String, Option<String>, Option<String>, Option<Time>, Option<Time>, Option<String>, Time, Vec<String>);
     let rows: Vec<Row> = sqlx::query_as(
-        "select r.label, i.measure, i.outcome, i.ground, i.reported_at, i.confirmed_at, i.confirmed_by, i.due
+        "select r.label, i.measure, i.outcome, i.ground, i.reported_at, i.confirmed_at, i.confirmed_by, i.due,
+                array(select b.label from issued t join recipient b on b.id = t.recipient
+                       where b.parent = i.recipient and t.change = i.change and t.confirmed_at is null
+                         and t.replaced_by is null and i.confirmed_at is null order by b.label limit 100)
            from issued i join recipient r on r.id = i.recipient where i.entry = $1 and i.replaced_by is null
           order by i.issued_at, r.label, i.measure limit 2000",
     )
     .bind(entry)
     .fetch_all(pool)
     .await?;
-    let row = |(label, measure, outcome, ground, reported_at, confirmed_at, by, due): Row| {
+    let row = |(label, measure, outcome, ground, reported_at, confirmed_at, by, due, below): Row| {
         Some(RecipientAnswer {
             label: label.parse().ok()?,
             measure: measure.parse().ok()?,
@@ -150,6 +154,7 @@ async fn answers(pool: &PgPool, entry: Uuid) -> Result<Vec<RecipientAnswer>, DbE
             reported_at: reported_at.map(|t| t.to_jiff()),
             confirmed: confirmed_at.map(|t| t.to_jiff()).zip(by.and_then(|word| word.parse().ok())),
             due: due.to_jiff(),
+            waits_for: below.into_iter().filter_map(|label| label.parse().ok()).collect(),
         })
     };
     Ok(rows.into_iter().filter_map(row).collect())

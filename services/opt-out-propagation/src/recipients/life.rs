@@ -2,9 +2,10 @@
 //! fan-out's lock, and refuses with its reason.
 
 use super::{Reached, Recipients, activation, owe_what_stands, report_key, sealing_key};
+use crate::tiers;
 use chassis::{DbError, HandleError};
 use contracts::{
-    Code, RecipientId, Timestamp, Uuid,
+    Code, RecipientId, Timestamp, Transport, Uuid,
     register::{
         Certification, Certify, ChangeEndpoint, Contract, EndCertification, RemoveRecipient, ResumeRecipient,
         RotateKeys, SetContract, SuspendRecipient,
@@ -175,20 +176,18 @@ impl Recipients {
                 if changed.rows_affected() == 0 {
                     return Ok(Some(Code::of("core-zone-has-no-network")));
                 }
-                let new = endpoint(tx, recipient, &reached).await?;
-                // What was reported already waits for a member of staff, not for the endpoint.
-                sqlx::query(
-                    "insert into reissue (old, recipient, endpoint, cause, ordered_at)
-                     select o.instruction, o.recipient, o.endpoint, $3, $4 from owed o join issued i using (instruction)
-                      where o.recipient = $1 and o.endpoint <> $2 and i.reported_at is null
-                     on conflict (old) do nothing",
-                )
-                .bind(recipient.0)
-                .bind(new)
-                .bind(cause)
-                .bind(at.to_sqlx())
-                .execute(tx)
-                .await?;
+                let Some(new) = endpoint(tx, recipient, &reached).await? else {
+                    return Ok(Some(Code::of("nobody-above-carries")));
+                };
+                reissue(tx, recipient, new, cause, at).await?;
+                // Who travels through this one travels to the new endpoint from now on.
+                let through = Reached { transport: Transport::ThroughParent, account: None, user: None, url: None, tested: true };
+                for below in tiers::through(tx, recipient.0).await?.into_iter().map(RecipientId) {
+                    halt(tx, below).await?;
+                    if let Some(new) = endpoint(tx, below, &through).await? {
+                        reissue(tx, below, new, cause, at).await?;
+                    }
+                }
                 Ok(None)
             })
         })
@@ -225,7 +224,8 @@ impl Recipients {
                     return Ok(Some(refused));
                 }
                 sqlx::query(
-                    "update endpoint set enabled = true where transport in ('nats', 'webhook') and tested
+                    "update endpoint set enabled = true where (transport in ('nats', 'webhook') and tested
+                          or exists (select from endpoint v where v.id = endpoint.via and v.transport in ('nats', 'webhook') and v.tested))
                         and id = (select id from endpoint where recipient = $1 order by version desc limit 1)",
                 )
                 .bind(recipient.0)
@@ -283,6 +283,30 @@ pub(crate) async fn erase_everything(
     Ok(())
 }
 
+/// What former endpoints owe is cancelled and issued anew by the fan-out. What was reported already waits for a member of
+/// staff, not for the endpoint.
+async fn reissue(
+    tx: &mut PgConnection,
+    recipient: RecipientId,
+    new: Uuid,
+    cause: Uuid,
+    at: Timestamp,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "insert into reissue (old, recipient, endpoint, cause, ordered_at)
+         select o.instruction, o.recipient, o.endpoint, $3, $4 from owed o join issued i using (instruction)
+          where o.recipient = $1 and o.endpoint <> $2 and i.reported_at is null
+         on conflict (old) do nothing",
+    )
+    .bind(recipient.0)
+    .bind(new)
+    .bind(cause)
+    .bind(at.to_sqlx())
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
 async fn status(tx: &mut PgConnection, recipient: RecipientId) -> Result<Option<String>, DbError> {
     Ok(sqlx::query_scalar("select status from recipient where id = $1").bind(recipient.0).fetch_optional(tx).await?)
 }
@@ -318,28 +342,51 @@ async fn halt(tx: &mut PgConnection, recipient: RecipientId) -> Result<(), DbErr
         "update endpoint set enabled = false, owner = null, fence = fence + 1, lease_until = '-infinity' where recipient = $1",
     )
     .bind(recipient.0)
+    .execute(&mut *tx)
+    .await?;
+    // Nor to those whose instructions travel there; their own endpoints stay as they are, for when it goes on.
+    sqlx::query(
+        "update endpoint set owner = null, fence = fence + 1, lease_until = '-infinity'
+          where via in (select id from endpoint where recipient = $1)",
+    )
+    .bind(recipient.0)
     .execute(tx)
     .await?;
     Ok(())
 }
 
-/// Another endpoint, the newest: deliveries from now on are frozen to it.
-pub(super) async fn endpoint(tx: &mut PgConnection, recipient: RecipientId, to: &Reached) -> Result<Uuid, DbError> {
+/// Another endpoint, the newest: deliveries from now on are frozen to it. `None`: it should be the one above, and there is
+/// none.
+pub(super) async fn endpoint(
+    tx: &mut PgConnection,
+    recipient: RecipientId,
+    to: &Reached,
+) -> Result<Option<Uuid>, DbError> {
     let id = Uuid::now_v7();
+    let (via, pushed) = match to.transport {
+        Transport::ThroughParent => match tiers::carrier(tx, recipient.0).await? {
+            None => return Ok(None),
+            Some((via, pushed)) => (Some(via), pushed),
+        },
+        transport => (None, transport.is_pushed()),
+    };
     sqlx::query(
-        "insert into endpoint (id, recipient, version, transport, url, enabled, tested)
-         select $1, $2, coalesce(max(version), 0) + 1, $3, $4, $5, $6 from endpoint where recipient = $2",
+        "insert into endpoint (id, recipient, version, transport, url, enabled, via, tested)
+         select $1, $2, coalesce(max(version), 0) + 1, $3, $4,
+                $5 and exists (select from recipient where id = $2 and status <> 'suspended'), $6, $7
+           from endpoint where recipient = $2",
     )
     .bind(id)
     .bind(recipient.0)
     .bind(to.transport.as_str())
     .bind(to.url.as_deref())
-    // What is fetched or carried is not sent; a webhook has to answer its test first.
-    .bind(to.transport.is_pushed() && to.tested)
+    // What is fetched or carried by hand is not sent; a webhook has to answer its test first.
+    .bind(pushed && to.tested)
+    .bind(via)
     .bind(to.tested)
     .execute(tx)
     .await?;
-    Ok(id)
+    Ok(Some(id))
 }
 
 /// 契約の版: the one before ends.
@@ -388,6 +435,18 @@ pub(super) async fn certification(
         .await?;
         let Some(next) = row else { return Ok(Some(Code::of("parent-is-no-contractor"))) };
         above = next;
+    }
+    let elsewhere: bool = sqlx::query_scalar(
+        "select exists (select from recipient r join endpoint e on e.recipient = r.id
+                         where r.id = $1 and r.transport = 'through-parent' and r.parent is distinct from $2)",
+    )
+    .bind(recipient.0)
+    .bind(new.parent.map(|parent| parent.0))
+    .fetch_one(&mut *tx)
+    .await?;
+    if elsewhere {
+        // Its instructions are on their way through the one above: first another endpoint, then another place.
+        return Ok(Some(Code::of("travels-through-the-one-above")));
     }
     sqlx::query("update recipient set certification = $2, parent = $3 where id = $1")
         .bind(recipient.0)

@@ -46,7 +46,7 @@ pub trait Transport: Send + Sync {
 /// An endpoint as its row says.
 #[derive(Clone, Debug)]
 pub struct Address {
-    /// Whose it is.
+    /// Whose it is; what goes there may be for one whose instructions this one carries.
     pub recipient: RecipientId,
     /// `nats` or `webhook`.
     pub transport: String,

@@ -118,7 +118,8 @@ pub async fn stream_is(bus: &Bus, born: String) -> Result<u64, DbError> {
                 let again = sqlx::query(
                     "insert into retry (endpoint, position, tries, next_at)
                      select o.endpoint, o.position, 0, now() from owed o join endpoint e on e.id = o.endpoint
-                      where o.received_at is null and e.transport = 'nats'
+                      where o.received_at is null
+                        and (e.transport = 'nats' or exists (select from endpoint v where v.id = e.via and v.transport = 'nats'))
                         and exists (select from attempt a where a.endpoint = o.endpoint and a.position = o.position)
                      on conflict (endpoint, position) do update set next_at = now() where not retry.parked",
                 )

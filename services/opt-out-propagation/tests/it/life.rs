@@ -10,8 +10,8 @@ use contracts::{
     register::{
         AttestReport, Certification, Certify, ChangeEndpoint, ChangeScope, CloseTask, ConfirmMatch, EntryDetail,
         EntryReply, FoundAt, HospitalReceived, ListTasks, RecipientReply, RecipientView, RemoveRecipient,
-        ResumeRecipient, ResumeUse, RotateKeys, SetContract, ShowEntry, ShowRecipient, SuspendRecipient, SuspendUse,
-        TaskRow, WithdrawStop,
+        ResumeRecipient, ResumeUse, RotateKeys, ScanReturn, SetContract, ShowEntry, ShowRecipient, SuspendRecipient,
+        SuspendUse, TaskRow, WithdrawStop,
     },
     request::StaffReply,
 };
@@ -307,13 +307,17 @@ async fn a_suspended_recipient_keeps_everything_and_a_removed_one_gets_nothing_n
     assert_eq!(desk.confirmed(entry).await, 0, "no new instruction");
     let view = desk.view(recipient).await;
     assert_eq!((view.row.last, view.row.open, view.row.status.as_str()), (1, 1, "removed"));
-    // What it owes is attested by two people: not by one, not with other words, not by the first again.
+    // What it owes is attested by two people: not by one, not with other words, not by the first again. The return form of a
+    // letter is scanned in the same way.
+    let form = opt_out_propagation::return_form::code_of(view.owed[0].0);
+    let scan = |code| ScanReturn { code, outcome: ReportOutcome::Applied, ground: None };
+    no(&desk.order(staff, scan(Code::of("r0193-0000"))).await, "return-code-misread");
     let attest = |outcome| AttestReport { instruction: view.owed[0].0, outcome, ground: None };
     ok(&desk.order(staff, attest(ReportOutcome::Applied)).await);
     no(&desk.order(staff, attest(ReportOutcome::Applied)).await, "second-person-needed");
     no(&desk.order(StaffId::new(), attest(ReportOutcome::NoDataHeld)).await, "first-person-said-otherwise");
     assert_eq!(desk.view(recipient).await.row.open, 1);
-    ok(&desk.order(StaffId::new(), attest(ReportOutcome::Applied)).await);
+    ok(&desk.order(StaffId::new(), scan(form)).await);
     desk.owed(recipient, 0).await;
     assert_eq!(desk.count("select count(*) from issued where confirmed_by = 'attested'").await, 1);
     desk.rt.stopping().stop(std::time::Duration::from_secs(20)).await;

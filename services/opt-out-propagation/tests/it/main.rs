@@ -17,5 +17,6 @@ mod nats;
 mod partner;
 mod reconcile;
 mod sick;
-mod webhook_options;
 mod standing;
+mod tiers;
+mod webhook_options;

@@ -355,7 +355,7 @@ impl Sandbox {
         let id = InstructionId(Uuid::now_v7());
         let event = crate::test_event::make(id, RECIPIENT, &self.contractor.sealing_key, http::now());
         let body = serde_json::to_vec(&event.map_err(|e| e.to_string())?).map_err(|e| e.to_string())?;
-        let known = (digest_of(&body), Measure::Stop);
+        let known = (digest_of(&body), Measure::Stop, None);
         self.ear.issued.lock().unwrap_or_else(PoisonError::into_inner).insert(id, known);
         Ok(Issued { id, body, entry: Uuid::nil() })
     }

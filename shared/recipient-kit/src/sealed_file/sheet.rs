@@ -305,7 +305,12 @@ impl Cells<'_> {
         // A day, or that no backup holds it.
         let no_backups = matches!(self.text(Column::BackupsUntil), "none" | "なし");
         let backups_until = if no_backups { None } else { self.date(Column::BackupsUntil) };
-        if system.is_none() && method.is_none() && items.is_empty() && kept.is_empty() && backups_until.is_none() && !no_backups
+        if system.is_none()
+            && method.is_none()
+            && items.is_empty()
+            && kept.is_empty()
+            && backups_until.is_none()
+            && !no_backups
         {
             // A date alone is when it was done; what stands about an erasure begins with its system.
             return None;
