@@ -265,7 +265,7 @@ pub struct WorkOrderRow {
     /// The work order.
     pub work_order: Uuid,
     /// Which of the hospitals that the person named: 1, 2, 3 …
-    pub hospital: u16,
+    pub supplier: u16,
     /// The track.
     pub track: Scope,
     /// The recipient, where the hospital is one.
@@ -277,7 +277,7 @@ pub struct WorkOrderRow {
     pub desk_received_at: Timestamp,
     /// The hospital has it since; none: not yet.
     #[serde(default)]
-    pub hospital_received_at: Option<Timestamp>,
+    pub supplier_received_at: Option<Timestamp>,
     /// Since which day the hospital provides nothing.
     #[serde(default)]
     pub stopped_on: Option<Date>,
@@ -307,7 +307,7 @@ pub struct ProvisionRow {
     pub recipient: Option<RecipientId>,
     /// To which of the hospitals that the person named, where it was brought by hand.
     #[serde(default)]
-    pub hospital: Option<u16>,
+    pub supplier: Option<u16>,
     /// The person, as that body knows it.
     pub person: Uuid,
     /// What was told.

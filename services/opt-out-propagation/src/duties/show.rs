@@ -69,12 +69,12 @@ impl Duties {
             };
             Some(WorkOrderRow {
                 work_order: id,
-                hospital: n.try_into().ok()?,
+                supplier: n.try_into().ok()?,
                 track: track.parse().ok()?,
                 recipient: recipient.map(RecipientId),
                 state: state.parse().ok()?,
                 desk_received_at: desk.to_jiff(),
-                hospital_received_at: received.map(|t| t.to_jiff()),
+                supplier_received_at: received.map(|t| t.to_jiff()),
                 stopped_on: stopped_on.and_then(|d| d.parse().ok()),
                 documents: documents.remove(&id).unwrap_or_default(),
             })
@@ -127,7 +127,7 @@ impl Duties {
         let row = |(recipient, hospital, person, items, consent, at, kept): Row| {
             Some(ProvisionRow {
                 recipient: recipient.map(RecipientId),
-                hospital: hospital.and_then(|n| n.try_into().ok()),
+                supplier: hospital.and_then(|n| n.try_into().ok()),
                 person,
                 items: items.iter().filter_map(|item| item.parse().ok()).collect(),
                 consent,

@@ -140,19 +140,19 @@ async fn rows_7_10_11_given_a_daughters_stop_at_two_hospitals_and_both_tracks_th
     intake(&desk).await;
     let (_, entry) = stop_at(&desk, &["みどり病院", "あかね病院"], Scope::Both).await;
     let orders = desk.duties(entry).await.work_orders;
-    assert_eq!(orders.iter().map(|o| o.hospital).collect::<Vec<_>>(), [1, 1, 2, 2]);
-    assert!(orders.iter().all(|o| o.state.as_str() == "no-consent" && o.hospital_received_at.is_none()));
+    assert_eq!(orders.iter().map(|o| o.supplier).collect::<Vec<_>>(), [1, 1, 2, 2]);
+    assert!(orders.iter().all(|o| o.state.as_str() == "no-consent" && o.supplier_received_at.is_none()));
 
     // Row 7: H1 alone has confirmed; the block holds for both.
     let (staff, received_at) = (StaffId::new(), Timestamp::now());
     let stopped_on = calendar_day(received_at);
-    for order in orders.iter().filter(|o| o.hospital == 1) {
+    for order in orders.iter().filter(|o| o.supplier == 1) {
         let stopped = HospitalStopped { work_order: order.work_order, received_at, stopped_on };
         ok(&desk.order(staff, stopped).await);
     }
     let shown = desk.duties(entry).await.work_orders;
     let dates: Vec<_> =
-        shown.iter().map(|o| (o.hospital, o.hospital_received_at.is_some(), o.state.to_string())).collect();
+        shown.iter().map(|o| (o.supplier, o.supplier_received_at.is_some(), o.state.to_string())).collect();
     assert_eq!(dates[0], (1, true, "confirmed".to_owned()));
     assert_eq!(dates[3], (2, false, "no-consent".to_owned()), "H2 not yet");
     let tag = desk.register.gate_tag("ヤマダ タロウ", "1940-03-03").unwrap();
@@ -184,7 +184,7 @@ async fn rows_7_10_11_given_a_daughters_stop_at_two_hospitals_and_both_tracks_th
     for (order, (document, issued_on, _)) in shown.iter().zip(documents) {
         let page = desk.print(Print::StopDocument { document: *document }).await.unwrap();
         assert!(page.contains("山田 春子") && !page.contains("太郎"), "her, and not the patient");
-        let hospital = if order.hospital == 1 { "みどり病院" } else { "あかね病院" };
+        let hospital = if order.supplier == 1 { "みどり病院" } else { "あかね病院" };
         let track = if order.track == Scope::Anonymised { "匿名加工" } else { "仮名加工" };
         assert!(page.contains(hospital) && page.contains(track));
         // Received, stopped, issued.
@@ -229,7 +229,7 @@ async fn rows_45_46_47_without_consent_nobody_is_told_and_with_it_one_record_per
     desk.owed(hospital.me, 1).await;
     ok(&desk.order(StaffId::new(), bring(1)).await);
     let duties = desk.duties(entry).await;
-    let told: Vec<_> = duties.provisions.iter().map(|p| (p.recipient, p.hospital)).collect();
+    let told: Vec<_> = duties.provisions.iter().map(|p| (p.recipient, p.supplier)).collect();
     assert_eq!(told, [(Some(hospital.me), None), (None, Some(2))]);
     assert_eq!(duties.work_orders.iter().map(|o| o.state.as_str()).collect::<Vec<_>>(), ["instructed", "brought"]);
     for p in &duties.provisions {
