@@ -264,7 +264,7 @@ async fn conforms_queued(program: &Path, from: From, ready: &str, script: impl F
             let nats = servers::Nats::start(testkit::binaries().await, &dir, options, &servers::quiet).await.unwrap();
             let user = nats_auth::RootSecret::load_or_create(&folder.path().join("root")).unwrap();
             let (_, creds) = nats_auth::House::new(user)
-                .recipient_creds(conformance::RECIPIENT.0, contracts::Timestamp::now())
+                .recipient_creds(conformance::RECIPIENT.0, chassis::Clock::system().now())
                 .unwrap();
             let file = folder.path().join("recipient.creds");
             std::fs::write(&file, creds).unwrap();

@@ -92,6 +92,7 @@ fn body(keys: &RecipientKeys, position: i64) -> Vec<u8> {
             scope: Scope::Both,
             person: identifiers::seal(&keys.sealing_public(), id, &Personal::new(person)).unwrap(),
             sealed_to: keys.sealing_id(),
+            erase: None,
         },
     };
     serde_json::to_vec(&instruction).unwrap()

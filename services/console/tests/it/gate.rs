@@ -43,6 +43,7 @@ async fn a_possible_match_is_shown_after_it_was_written_down_who_looks_and_two_p
     let review = Uuid::now_v7();
     let list = ReviewList { reviews: vec![row(review)] };
     let incident = GateIncident {
+        article: None,
         incident: Uuid::now_v7(),
         flow: Code::of("hospital-supply"),
         supplier: Some(Code::of("1312345678")),

@@ -75,6 +75,7 @@ fn detail(case: CaseId, version: i64, first: StaffId) -> EntryDetail {
     unable.reported = Some((ReportOutcome::Unreachable, Some(Code::of("act-19-2")), story::at(3)));
     unable.task = true;
     EntryDetail {
+        suspended_since: None,
         scope: Some(Scope::Both),
         blocked_since: Some(story::at(0)),
         final_since: Some(story::at(3)),

@@ -119,8 +119,11 @@ impl Desk {
             custody: custody::Custody::open(&self.rt, &self.bus).await.unwrap(),
             periods: crate::desk::periods(),
             allow_private: true,
+            test_endpoints: false,
+            tests: Arc::default(),
             deliveries: Arc::default(),
             fan_out: Arc::default(),
+            keys: opt_out_propagation::WebhookKeys::load_or_create(self.rt.keys_dir()).unwrap(),
         };
         Arc::new(Duties { recipients: Arc::new(recipients), keys: self.rt.keys_dir().to_owned() })
     }

@@ -47,6 +47,7 @@ fn body(position: i64, measure: Measure) -> Vec<u8> {
             scope: Scope::Both,
             person: identifiers::seal(&keys().sealing_public(), id(position), &Personal::new(person)).unwrap(),
             sealed_to: keys().sealing_id(),
+            erase: None,
         },
     };
     serde_json::to_vec(&instruction).unwrap()
