@@ -129,7 +129,7 @@ pub struct New {
     /// core-zone, contractor, sub-contractor, hospital, certified-operator, user.
     #[arg(long, default_value = "contractor")]
     kind: RecipientKind,
-    /// nats, webhook, pull, sealed-file.
+    /// nats, webhook, pull, sealed-file, through-parent (sub-contractors: the contractor above hands it on).
     #[arg(long)]
     transport: Transport,
     /// Webhook: where to POST.

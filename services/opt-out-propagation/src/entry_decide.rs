@@ -251,6 +251,22 @@ pub(super) fn evolve(state: State, event: &Event) -> State {
     }
 }
 
+/// An instruction of a change, or what took its place meanwhile.
+fn there_is(p: &mut Progress, change: ChangeId, mut id: InstructionId) {
+    while let Some(by) = p.replaced.get(&id) {
+        id = *by;
+    }
+    if p.erase_change == Some(change) {
+        p.erasing.insert(id);
+    }
+    if p.freezes.contains(&change) {
+        p.passing.insert(id);
+    }
+    if !p.settled.contains_key(&id) {
+        p.open.insert(id);
+    }
+}
+
 fn goes_on((scope, erasure, withdrawn_at, p): &mut (Scope, Erasure, Option<Timestamp>, Progress), event: &Event) {
     match event {
         Event::ErasureReleased { change, .. } => {
@@ -281,21 +297,7 @@ fn goes_on((scope, erasure, withdrawn_at, p): &mut (Scope, Erasure, Option<Times
         Event::FannedOut { change, instructions, .. } => {
             p.awaiting.remove(change);
             p.recipients = p.recipients.max(instructions.len().try_into().unwrap_or(u32::MAX));
-            for id in instructions {
-                let mut id = *id;
-                while let Some(by) = p.replaced.get(&id) {
-                    id = *by;
-                }
-                if p.erase_change == Some(*change) {
-                    p.erasing.insert(id);
-                }
-                if p.freezes.contains(change) {
-                    p.passing.insert(id);
-                }
-                if !p.settled.contains_key(&id) {
-                    p.open.insert(id);
-                }
-            }
+            instructions.iter().for_each(|id| there_is(p, *change, *id));
         }
         Event::InstructionSettled { instruction, outcome, round, ground, at } => {
             p.open.remove(instruction);

@@ -82,21 +82,12 @@ async fn entry_row(
             hospital::work_orders(tx, step.id, scope, ground.received_at, *at).await?;
             mark(tx, step, *change, version, scope, Measure::Correct, false).await?;
         }
-        Event::Withdrawn { ground, at } => {
-            change_row(tx, step.id, version, "withdrawn", ground, None, *at).await?;
-            sqlx::query("update register_entry set withdrawn_at = $2 where entry = $1")
-                .bind(step.id)
-                .bind(at.to_sqlx())
-                .execute(&mut *tx)
-                .await?;
-        }
+        Event::Withdrawn { ground, at } => withdrawn_row(tx, step.id, version, ground, *at).await?,
         Event::UseSuspended { ground, change, at } => {
-            freeze_row(tx, step, version, "use-suspended", ground, *at).await?;
-            mark(tx, step, *change, version, scope_of(step), Measure::Suspend, false).await?;
+            freeze_rows(tx, step, *change, version, Measure::Suspend, ground, *at).await?;
         }
         Event::UseResumed { ground, change, at } => {
-            freeze_row(tx, step, version, "use-resumed", ground, *at).await?;
-            mark(tx, step, *change, version, scope_of(step), Measure::Resume, false).await?;
+            freeze_rows(tx, step, *change, version, Measure::Resume, ground, *at).await?;
         }
         Event::FannedOut { .. }
         | Event::InstructionSettled { .. }
@@ -107,20 +98,40 @@ async fn entry_row(
     Ok(())
 }
 
+async fn withdrawn_row(
+    tx: &mut PgConnection,
+    entry: Uuid,
+    version: i64,
+    ground: &Ground,
+    at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    change_row(tx, entry, version, "withdrawn", ground, None, at).await?;
+    sqlx::query("update register_entry set withdrawn_at = $2 where entry = $1")
+        .bind(entry)
+        .bind(at.to_sqlx())
+        .execute(tx)
+        .await
+        .map(drop)
+}
+
 /// The tracks of an entry that blocks; every entry that is changed does.
 fn scope_of(step: &Step<Entry>) -> Scope {
     step.after.blocks().map_or(Scope::Both, |(scope, _)| scope)
 }
 
-async fn freeze_row(
+/// A freeze of current builds or its end, and its mark.
+async fn freeze_rows(
     tx: &mut PgConnection,
     step: &Step<Entry>,
+    change: ChangeId,
     version: i64,
-    kind: &'static str,
+    measure: Measure,
     ground: &Ground,
     at: Timestamp,
 ) -> Result<(), sqlx::Error> {
-    change_row(tx, step.id, version, kind, ground, Some(scope_of(step)), at).await
+    let kind = if measure == Measure::Suspend { "use-suspended" } else { "use-resumed" };
+    change_row(tx, step.id, version, kind, ground, Some(scope_of(step)), at).await?;
+    mark(tx, step, change, version, scope_of(step), measure, false).await
 }
 
 /// The stop as it stands from now on.

@@ -35,6 +35,13 @@ impl Joined {
         taken
     }
 
+    /// It has taken so many instructions, and every report was accepted: where two are about one entry and go out together: which comes first is not promised, and the older one of
+    /// them is reported and changes nothing when it comes second.
+    pub async fn has_taken(&self, instructions: u64) {
+        let counts = self.running.contractor.until(|c| c.taken >= instructions && c.open == 0).await;
+        assert_eq!((counts.taken, counts.refused, counts.reports_refused), (instructions, 0, 0), "{counts:?}");
+        assert_eq!(self.running.contractor.ledger().gaps(), vec![], "positions are missing");
+    }
     /// It has applied so many instructions, each once, and every report was accepted.
     pub async fn has_applied(&self, instructions: u64) {
         let counts = self.running.contractor.until(|c| c.applied >= instructions && c.open == 0).await;

@@ -136,7 +136,7 @@ async fn a_deletion_is_instructed_reported_and_decided() {
     let filed = desk.file(&body).await;
     desk.until(&filed, "the provisional block", |s| s.blocked_since.is_some()).await;
     confirm(&desk, &filed).await;
-    contractor.has_applied(2).await;
+    contractor.has_taken(2).await;
     // The stop went out at once, and with it the freeze of current builds; the erasure goes when two people have confirmed
     // that what was found is this person's.
     let stopped = || contractor.running.contractor.stopped(&person.kana, person.birth_date);
@@ -147,7 +147,7 @@ async fn a_deletion_is_instructed_reported_and_decided() {
         let said = desk.obeyed("the match", || desk.commands.confirm_match(by, entry)).await;
         assert_eq!(said.as_str(), status);
     }
-    contractor.has_applied(3).await;
+    contractor.has_taken(3).await;
     decide(&desk, &filed, DecisionOutcome::Full, "act-20", None).await;
     let end = desk.until(&filed, "the end", |s| s.step == Step::Ended).await;
     assert_eq!(end.ended_as, Some(EndedAs::Decided));

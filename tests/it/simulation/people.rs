@@ -185,7 +185,8 @@ fn report(db: &mut Db, rng: &mut StdRng, now: Ms, case: CaseId) {
         let input = entry::Input::MatchConfirmed { change: ChangeId::derived(id.0, "erase"), at: instant(now) };
         db.feed_entry(now, id, &person(rng), &input);
     }
-    let changes = [ChangeId::derived(id.0, "stop"), ChangeId::derived(id.0, "erase")];
+    let stop = ChangeId::derived(id.0, "stop");
+    let changes = [stop, ChangeId::derived(stop.0, "freeze"), ChangeId::derived(id.0, "erase")];
     let told: Vec<_> = changes.into_iter().flat_map(|change| db.instructions_of(change)).collect();
     for i in told {
         let stage = match db.instructions.state(i.0) {
