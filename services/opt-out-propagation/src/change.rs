@@ -4,7 +4,7 @@
 
 use chassis::{Machine, Verdict};
 use contracts::{
-    CaseId, ChangeId, Code, EntryId, Message, Service, Timestamp, Uuid,
+    CaseId, ChangeId, Code, EntryId, InstructionId, Message, Service, Timestamp, Uuid,
     opt_out::{ChangeFannedOut, Issued},
 };
 use serde::{Deserialize, Serialize};
@@ -43,7 +43,10 @@ pub enum Event {
         /// The entry.
         entry: EntryId,
         /// The instructions, one per recipient in force; may be none.
-        instructions: Vec<Issued>,
+        instructions: Vec<InstructionId>,
+        /// The same, with recipient, position and deadline.
+        #[serde(default)]
+        issued: Vec<Issued>,
         /// When.
         at: Timestamp,
     },
@@ -79,8 +82,7 @@ impl Machine for Change {
         State::FannedOut { case: *case, instructions: instructions.len().try_into().unwrap_or(u32::MAX), at: *at }
     }
     fn announce(id: Uuid, _: &State, event: &Event) -> Vec<Message> {
-        let Event::FannedOut { case, entry, instructions: issued, at } = event.clone();
-        let instructions = issued.iter().map(|i| i.instruction).collect();
+        let Event::FannedOut { case, entry, instructions, issued, at } = event.clone();
         vec![Message::ChangeFannedOut(ChangeFannedOut { case, entry, change: ChangeId(id), instructions, issued, at })]
     }
     fn wake(_: &State) -> Option<Timestamp> {

@@ -500,8 +500,8 @@ impl State {
         let Some(progress) = self.progress() else { return vec![] };
         let mut parts: BTreeMap<(Measure, ReportOutcome, Option<&Code>), AnswerPart> = BTreeMap::new();
         for (id, done) in &progress.settled {
-            // Settled before days were kept.
-            let Some(on) = done.on else { continue };
+            // Settled before days were kept; a freeze on the way to an erasure is no part of the answer.
+            let Some(on) = done.on.filter(|_| !progress.passing.contains(id)) else { continue };
             let measure = if progress.erasing.contains(id) { Measure::Erase } else { Measure::Stop };
             let (outcome, ground) = (done.outcome, progress.grounds.get(id));
             let part = parts.entry((measure, outcome, ground)).or_insert_with(|| AnswerPart {

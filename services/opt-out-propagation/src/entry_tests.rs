@@ -254,6 +254,8 @@ fn the_answer_says_on_which_days_and_why_not_and_never_who() {
     let (state, said) = given(&[
         erase(),
         fanned([10, 11, 12]),
+        frozen([15]),
+        on(15, ReportOutcome::Applied, None, 5),
         on(10, ReportOutcome::Applied, None, 1),
         on(11, ReportOutcome::Applied, None, 3),
         on(12, ReportOutcome::Unreachable, why, 2),

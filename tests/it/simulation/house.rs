@@ -209,7 +209,7 @@ impl Db {
     pub fn fan_out(&mut self, now: Ms) {
         let at = instant(now);
         for (change, (case, entry, measure)) in std::mem::take(&mut self.fanout) {
-            let mut instructions = vec![];
+            let (mut instructions, mut issued) = (vec![], vec![]);
             for recipient in RECIPIENTS {
                 let id = propagation::instruction_id(change, recipient);
                 let position = self.positions.entry(recipient).or_default();
@@ -236,9 +236,10 @@ impl Db {
                     &instruction::Input::Issue(terms),
                 );
                 assert_eq!(became, Became::Done, "a change is fanned out once");
-                instructions.push(Issued { instruction: id, recipient, position: *position, deadline });
+                instructions.push(id);
+                issued.push(Issued { instruction: id, recipient, position: *position, deadline });
             }
-            let event = change::Event::FannedOut { case, entry, instructions, at };
+            let event = change::Event::FannedOut { case, entry, instructions, issued, at };
             assert_eq!(self.mail.handle(&mut self.changes, now, change.0, &Cause::Clock, &Some(event)), Became::Done);
         }
     }

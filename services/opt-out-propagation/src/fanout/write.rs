@@ -98,13 +98,8 @@ async fn still_open(tx: &mut PgConnection, jobs: &[Job]) -> Result<Vec<bool>, Db
         .collect())
 }
 
-/// Positions and bodies. Changes come first: what is late follows what everybody is told.
-async fn issue(
-    tx: &mut PgConnection,
-    prepared: &Prepared,
-    jobs: &[&Job],
-    batch: Batch,
-) -> Result<Vec<Issued>, DbError> {
+/// Takes as many positions as each recipient needs; the last one before them, by recipient.
+async fn taken(tx: &mut PgConnection, prepared: &Prepared, jobs: &[&Job]) -> Result<BTreeMap<Uuid, i64>, DbError> {
     let mut counts: BTreeMap<Uuid, i64> = BTreeMap::new();
     for to in jobs.iter().flat_map(|job| &job.to) {
         *counts.entry(prepared.candidates[*to].recipient.0).or_default() += 1;
@@ -118,8 +113,18 @@ async fn issue(
     .bind(&numbers)
     .fetch_all(tx)
     .await?;
-    let mut last: BTreeMap<Uuid, i64> = rows.into_iter().collect();
-    let mut issued = Vec::with_capacity(numbers.iter().sum::<i64>().try_into().unwrap_or(0));
+    Ok(rows.into_iter().collect())
+}
+
+/// Positions and bodies. Changes come first: what is late follows what everybody is told.
+async fn issue(
+    tx: &mut PgConnection,
+    prepared: &Prepared,
+    jobs: &[&Job],
+    batch: Batch,
+) -> Result<Vec<Issued>, DbError> {
+    let mut last = taken(tx, prepared, jobs).await?;
+    let mut issued = Vec::new();
     let missing = || DbError::Sql(sqlx::Error::RowNotFound);
     for (n, job) in jobs.iter().enumerate() {
         for to in job.to.iter().map(|to| &prepared.candidates[*to]) {
@@ -136,6 +141,7 @@ async fn issue(
                 deadline,
                 remind_seconds: batch.remind_seconds,
                 measure: job.measure,
+                // That everything is gone, a person confirms.
                 drawn: job.everything || rand::random_range(0..100u32) < batch.sample_percent,
                 everything: job.everything,
                 reissued: matches!(job.kind, Kind::Reissue(_)),
@@ -294,15 +300,17 @@ async fn births(tx: &mut PgConnection, issued: &[Issued], jobs: &[&Job], batch: 
         instructions.entry(one.job).or_default().push(told);
     }
     let newborn = jobs.iter().enumerate().filter_map(|(n, job)| {
-        let of = instructions.remove(&n).unwrap_or_default();
+        let issued = instructions.remove(&n).unwrap_or_default();
         let id = match job.kind {
             Kind::Change => job.change,
             // A replaced instruction is stated by its own machine; who needs no telling, nobody tells.
             Kind::Reissue(_) | Kind::Everything(_) => return None,
-            Kind::Late(_) if of.is_empty() => return None,
+            Kind::Late(_) if issued.is_empty() => return None,
             Kind::Late(recipient) => propagation::late_change(job.change, recipient),
         };
-        let event = change::Event::FannedOut { case: job.case, entry: job.entry, instructions: of, at: batch.at };
+        let (case, entry, at) = (job.case, job.entry, batch.at);
+        let instructions = issued.iter().map(|i| i.instruction).collect();
+        let event = change::Event::FannedOut { case, entry, instructions, issued, at };
         Some(Newborn::<Change> { id: id.0, events: vec![event], cause: job.change.0, trace: job.trace.clone() })
     });
     home::birth_many(tx, newborn.collect(), batch.at).await

@@ -493,6 +493,7 @@ async fn a_freeze_of_current_builds_is_ordered_fanned_out_and_taken_back_and_the
     ok(&desk.register(hospital.clone()).await);
     let entry = desk.stop("ヤマダ").await;
     let stop = desk.owed(builder, 1).await;
+    desk.consents(entry).await;
     desk.owed(hospital.recipient, 1).await;
     let (staff, case, received_at) = (StaffId::new(), CaseId::new(), Timestamp::now());
     let suspend = || SuspendUse { entry, case, basis: Code::of("appi-35-5"), received_at };

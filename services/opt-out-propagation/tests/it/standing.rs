@@ -115,6 +115,9 @@ async fn a_preview_names_those_who_are_told_and_why_others_are_not_and_changes_n
     assert_eq!(told(&unknown), ["a-contractor"], "which hospitals are told is not known yet");
 
     let entry = desk.stop("ヤマダ").await;
+    let silent = preview(Some(entry), None).await;
+    assert_eq!(told(&silent), ["a-contractor"], "hospitals are told with consent only");
+    desk.consents(entry).await;
     let view = preview(Some(entry), None).await;
     assert_eq!((view.identified, view.suppliers), (true, (1, 1)));
     assert_eq!(told(&view), ["a-contractor", "c-hospital"]);

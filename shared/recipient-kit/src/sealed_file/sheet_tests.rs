@@ -40,10 +40,10 @@ fn a_sheet_that_was_written_is_read_and_nobody_has_answered_yet() {
     assert_eq!((sheet.empty, sheet.answers.len(), sheet.bad.len()), (2, 0, 0));
     // Filled in by a spreadsheet: the columns moved, the dates changed their form, in Shift_JIS.
     let text = format!(
-        "結果 outcome,氏名カナ kana,指示番号 instruction,実施日 date,システム system,方法 method,項目 items,帳簿番号 book-entry,メモ\r\n\
-         措置済み,ヤマダ,{A},2026/11/5,dwh,overwritten,claims;labs,2026-17,済\r\n\
-         ,,{A},2026-11-06,archive,medium-destroyed,all,,\r\n\
-         該当データなし,スズキ,{B},,,,,,\r\n"
+        "結果 outcome,氏名カナ kana,指示番号 instruction,実施日 date,システム system,方法 method,項目 items,控えの保持期限 backups-until,帳簿番号 book-entry,メモ\r\n\
+         措置済み,ヤマダ,{A},2026/11/5,dwh,overwritten,claims;labs,2027/1/31,2026-17,済\r\n\
+         ,,{A},2026-11-06,archive,medium-destroyed,all,なし,,\r\n\
+         該当データなし,スズキ,{B},,,,,,,\r\n"
     );
     let (sjis, _, lossy) = encoding_rs::SHIFT_JIS.encode(&text);
     assert!(!lossy);
@@ -87,6 +87,7 @@ fn every_bad_cell_is_named_and_the_good_rows_are_taken() {
             (7, "date", "not-a-date"),
             (7, "items", "not-a-code"),
             (7, "method", "missing"),
+            (7, "backups-until", "missing"),
             (8, "outcome", "missing"),
             (9, "instruction", "quotes"),
             (11, "outcome", "differs"),
