@@ -127,8 +127,10 @@ export class Recipient {
     if (data.sealed_to !== keyId(this.keys.sealingPublic)) throw new Refused("sealed to another key");
     const person = await this.keys.open(event.id, Buffer.from(data.person, "base64"));
     const applied = !(this.stopped.get(data.entry)?.version >= data.entry_version);
+    // A later version takes the place of what this one says of the entry, but never of an erasure.
+    const acts = applied || data.measure === "erase";
     // `erase.everything`: your certification has ended, and everything that was entrusted goes. There is no person in it.
-    if (applied) await this.apply(data.erase?.everything ? undefined : person, data);
+    if (acts) await this.apply(data.erase?.everything ? undefined : person, data);
     const digest = createHash("sha256").update(body).digest("hex");
     const base = { instruction: event.id, recipient: this.me, digest, time: new Date().toISOString() };
     const done = { ...base, stage: "reported", outcome: "applied" };
@@ -142,7 +144,7 @@ export class Recipient {
     const reports = [await this.keys.sign({ ...base, stage: "received" }), await this.keys.sign(done)];
     const { entry, entry_version: version, measure, scope, epoch, position } = data;
     this.write({ taken: { id: event.id, entry, version, measure, scope, epoch, position, applied, reports } });
-    return applied ? "new" : "stale";
+    return acts ? "new" : "stale";
   }
 
   /** The desk tries the endpoint before it is used, about an invented person: nothing is applied, and the answer shows that

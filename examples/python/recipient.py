@@ -137,6 +137,10 @@ class Recipient:
                     [data["entry"], data["entry_version"], data["measure"], data["scope"],
                      person["kana"], person["birth-date"]],
                 )
+            elif data["measure"] == "erase":
+                # A later version took the place of what this one says of the entry, but not of the erasure: your own system
+                # erases here as it does above.
+                stale = False
             self.db.execute(
                 "insert into instruction values (?, ?, ?, ?, ?, ?)",
                 [event.get_id(), data["epoch"], data["position"], data["entry"], data["entry_version"], body],

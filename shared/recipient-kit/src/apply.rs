@@ -38,7 +38,7 @@ pub struct Standing {
 pub enum Taken {
     /// Apply it.
     New,
-    /// A version lower than the one applied: nothing to do, but report it as applied.
+    /// A version lower than the one applied: nothing to do, but report it as applied. Never an erasure.
     Stale,
     /// Seen before: send the same reports again.
     Repeat,
@@ -169,7 +169,9 @@ impl Ledger {
         // A freeze of current builds stands until it is resumed or erased, whatever else was said of the entry meanwhile.
         let freezes = matches!(data.measure, Measure::Suspend | Measure::Resume)
             && self.freezes.get(&data.entry).is_none_or(|(version, _)| *version < data.entry_version);
-        Ok(if stale && !freezes { Taken::Stale } else { Taken::New })
+        // Nor does what is said later, of tracks or names, take the place of an erasure: it is carried out whenever it comes.
+        let acts = freezes || data.measure == Measure::Erase;
+        Ok(if stale && !acts { Taken::Stale } else { Taken::New })
     }
 
     /// Takes it: after this it is a repeat.

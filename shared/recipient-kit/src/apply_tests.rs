@@ -153,3 +153,19 @@ fn a_freeze_stands_until_it_is_resumed_or_erased_and_a_stop_for_ever() {
         "in any order the same stands"
     );
 }
+
+/// A change of tracks that overtakes an erasure takes its place in what stands, not in what is to be done.
+#[test]
+fn an_erasure_is_carried_out_whatever_came_before_it() {
+    let of = |position, version, measure| {
+        let mut one = instruction(1, position, 10, version);
+        one.data.measure = measure;
+        one
+    };
+    let mut ledger = Ledger::new(ME);
+    assert_eq!(ledger.take(&of(3, 3, Measure::Stop)), Ok(Taken::New));
+    assert_eq!(ledger.take(&of(2, 2, Measure::Erase)), Ok(Taken::New), "it came late and is not stale");
+    assert_eq!(ledger.take(&of(2, 2, Measure::Erase)), Ok(Taken::Repeat), "and carried out once");
+    assert_eq!(ledger.take(&of(1, 1, Measure::Stop)), Ok(Taken::Stale));
+    assert_eq!(ledger.standing(Uuid::from_u128(10)).unwrap().version, 3, "what stands is the newest");
+}
