@@ -41,6 +41,8 @@ pub async fn run(positions: i64) -> anyhow::Result<()> {
     let up = up.only(&["steward", "opt-out-propagation"]).await?;
     let partner = up.addresses.partner.clone();
     let mut db = PgConnection::connect(&up.place.databases.admin(&up.place.databases.data)?).await?;
+    // The triggers name their tables as the service does.
+    sqlx::query("set search_path to optout").execute(&mut db).await?;
     fill(&mut db, &contractor, positions).await?;
 
     let bare = bare(&mut db, &contractor).await?;
