@@ -37,8 +37,16 @@ const AT_ONCE: usize = 32;
 /// Facts about refused reports per recipient and minute.
 const REFUSALS_A_MINUTE: u32 = 30;
 
-/// What was issued, the terms of an erasure, and the contractor above that it went to, if to one.
-type Known = (Issued, Option<EraseTerms>, Option<RecipientId>);
+/// What is known of an instruction that a report speaks of.
+struct Known {
+    issued: Issued,
+    /// The terms of an erasure.
+    terms: Option<EraseTerms>,
+    /// The contractor above that it went to, if to one.
+    via: Option<RecipientId>,
+    /// The recipient has sub-contractors.
+    leads: bool,
+}
 
 /// Who brought a report.
 #[derive(Clone, Copy, Debug)]
@@ -89,8 +97,7 @@ impl Reports {
     /// The trace in which the instruction that a report speaks of was issued; whether the report is believed comes later.
     async fn trace_of(&self, bytes: &[u8]) -> Option<String> {
         let report = report::unverified(bytes)?;
-        let issued = "select convert_from(body, 'UTF8')::json ->> 'traceparent' from outbox where machine = $1 order by seq limit 1";
-        sqlx::query_scalar(issued)
+        sqlx::query_scalar("select trace from delivery where instruction = $1")
             .bind(report.instruction.0)
             .fetch_optional(self.bus.db().pool())
             .await
@@ -139,14 +146,12 @@ impl Reports {
         {
             return Ok(answer);
         }
-        let (issued, terms, via) = match found {
-            Some((issued, terms, via)) => (Some(issued), terms, via),
-            None => (None, None, None),
-        };
-        let measure = issued.map_or(Measure::Stop, |issued| issued.measure);
+        let measure = found.as_ref().map_or(Measure::Stop, |known| known.issued.measure);
+        let terms = found.as_ref().and_then(|known| known.terms.as_ref());
         // The terms first: what claims too much is worse than what says too little.
-        let enough = erasure::enough(&report, measure, terms.as_ref()).map_err(receipt::Refused::from);
-        let fits = match receipt::fits(&report, issued) {
+        let enough = erasure::enough(&report, measure, terms).map_err(receipt::Refused::from);
+        let (via, leads) = found.as_ref().map_or((None, false), |known| (known.via, known.leads));
+        let fits = match receipt::fits(&report, found.map(|known| known.issued)) {
             Ok(()) | Err(receipt::Refused::ErasureIncomplete) => enough,
             Err(refused) => Err(refused),
         };
@@ -155,7 +160,7 @@ impl Reports {
             Ok(()) if via.is_some_and(|via| carrier != Some(via)) => {
                 self.refuse(bytes, by, Code::of("comes-through-the-parent")).await
             }
-            Ok(()) => self.accept(bytes, report).await,
+            Ok(()) => self.accept(bytes, report, leads).await,
             Err(refused) => {
                 if matches!(refused, receipt::Refused::ErasureIncomplete | receipt::Refused::KeptErased) {
                     // It says something, if not enough: kept, the instruction stays open, and a person looks.
@@ -192,28 +197,29 @@ impl Reports {
         write.await
     }
 
-    /// What was issued, with the terms of an erasure, and to which contractor above it went, if to one.
     async fn issued(&self, report: &Report) -> Result<Option<Known>, DbError> {
-        type Row = (Uuid, Vec<u8>, Vec<u8>, Option<Uuid>);
+        type Row = (Uuid, Vec<u8>, Vec<u8>, Option<Uuid>, bool);
         let row: Option<Row> = sqlx::query_as(
-            "select d.recipient, d.digest, d.body, (select v.recipient from endpoint v where v.id = e.via)
+            "select d.recipient, d.digest, d.body, (select v.recipient from endpoint v where v.id = e.via),
+                    exists (select from recipient s where s.parent = d.recipient)
                from delivery d join endpoint e on e.id = d.endpoint where d.instruction = $1",
         )
         .bind(report.instruction.0)
         .fetch_optional(self.bus.db().pool())
         .await?;
-        Ok(row.and_then(|(recipient, digest, body, via)| {
+        Ok(row.and_then(|(recipient, digest, body, via, leads)| {
             // The bytes are ours: they always can be read.
             let data = recipient_kit::apply::parse(&body).ok()?.data;
             let (recipient, digest) = (RecipientId(recipient), Digest(digest.try_into().ok()?));
-            Some((Issued { recipient, digest, measure: data.measure }, data.erase, via.map(RecipientId)))
+            let issued = Issued { recipient, digest, measure: data.measure };
+            Some(Known { issued, terms: data.erase, via: via.map(RecipientId), leads })
         }))
     }
 
-    async fn accept(&self, bytes: &[u8], report: Report) -> Result<ReportAnswer, HandleError> {
+    async fn accept(&self, bytes: &[u8], report: Report, leads: bool) -> Result<ReportAnswer, HandleError> {
         let (cause, at) = (cause(&report, bytes), self.bus.clock().now());
         self.keep(cause, &report, bytes, at).await?;
-        let outcome = self.feed(cause, &report, digest_of(bytes), at).await?;
+        let outcome = self.feed(cause, &report, digest_of(bytes), leads, at).await?;
         match outcome {
             Outcome::Done { .. } | Outcome::Already { .. } | Outcome::Seen { .. } => {
                 telemetry::count("madoguchi.reports", "accepted");
@@ -233,10 +239,11 @@ impl Reports {
         cause: Uuid,
         report: &Report,
         digest: Digest,
+        leads: bool,
         at: Timestamp,
     ) -> Result<Outcome<Instruction>, HandleError> {
         let (id, pool, stage) = (report.instruction, self.bus.db().pool(), report.stage.clone());
-        if tiers::open_below(pool, id).await?.is_empty() {
+        if !leads || tiers::open_below(pool, id).await?.is_empty() {
             let input = Input::ReportVerified { stage, report: digest, at };
             return self.instructions.handle(id.0, Cause::Person(cause), input).await;
         }

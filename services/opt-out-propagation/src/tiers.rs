@@ -65,7 +65,7 @@ pub(crate) async fn through(tx: &mut PgConnection, recipient: Uuid) -> Result<Ve
 pub async fn open_below(pool: &PgPool, instruction: InstructionId) -> Result<Vec<Code>, DbError> {
     let labels: Vec<String> = sqlx::query_scalar(
         "select r.label from issued mine join recipient r on r.parent = mine.recipient
-           join issued theirs on theirs.recipient = r.id and theirs.change = mine.change
+           join issued theirs on theirs.recipient = r.id and theirs.entry = mine.entry and theirs.change = mine.change
           where mine.instruction = $1 and theirs.confirmed_at is null and theirs.replaced_by is null
           order by r.label limit 100",
     )
@@ -82,7 +82,8 @@ pub async fn open_below(pool: &PgPool, instruction: InstructionId) -> Result<Vec
 pub async fn same_above(pool: &PgPool, instruction: InstructionId) -> Result<Option<InstructionId>, DbError> {
     let found: Option<Uuid> = sqlx::query_scalar(
         "select above.instruction from issued mine join recipient r on r.id = mine.recipient
-           join issued above on above.recipient = r.parent and above.change = mine.change and above.replaced_by is null
+           join issued above on above.recipient = r.parent and above.entry = mine.entry and above.change = mine.change
+            and above.replaced_by is null
           where mine.instruction = $1",
     )
     .bind(instruction.0)

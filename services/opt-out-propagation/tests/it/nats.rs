@@ -2,8 +2,9 @@
 
 use crate::desk::{Desk, refused};
 use async_nats::jetstream;
-use contracts::{ReportOutcome, Timestamp, recipient::ReportAnswer};
+use contracts::{ReportOutcome, Timestamp, envelope::TraceParent, recipient::ReportAnswer};
 use recipient_kit::{ExampleContractor, RecipientKeys, nats::NatsReports, report, run, send::SendsReports};
+use tracing::Instrument;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_goes_to_the_contractor_and_its_reports_come_back() {
@@ -93,4 +94,33 @@ async fn what_a_wiped_stream_lost_is_said_again() {
     assert_eq!(counts.reports_refused, 0);
     assert_eq!(running.contractor.ledger().complete(), Some(5));
     desk.rt.stopping().stop(std::time::Duration::from_secs(20)).await;
+}
+
+/// A report begins a trace of its own, linked to that in which the instruction was issued.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_is_linked_to_the_trace_of_its_instruction() {
+    testkit::spans();
+    let desk = Desk::serving().await;
+    let keys = RecipientKeys::random().unwrap();
+    let (order, creds, account) = desk.by_nats("nichii-data-centre", &keys);
+    assert_eq!(refused(&desk.register(order.clone()).await), None);
+    let contractor = ExampleContractor::open(order.recipient, keys, None, ReportOutcome::Applied).unwrap();
+    let running = testkit::eventually("the contractor's account stands", || async {
+        run::over_nats(contractor.clone(), &desk.house.nats.url(), &creds, &account).await.map_err(|e| e.to_string())
+    })
+    .await;
+    desk.stop("ヤマダ ハナコ").instrument(tracing::info_span!(parent: None, "stimulus")).await;
+    running.contractor.until(|c| c.accepted == 2).await;
+    let issued: Option<String> =
+        sqlx::query_scalar("select trace from delivery").fetch_one(desk.bus.db().pool()).await.unwrap();
+    let issued = TraceParent::parse(&issued.expect("the instruction was issued in a trace")).unwrap();
+    testkit::eventually("both reports are linked", || async {
+        let linked = |span: &testkit::CapturedSpan| {
+            let to = |link: &opentelemetry::trace::Link| link.span_context.trace_id().to_string() == issued.trace_id();
+            span.name == "report" && span.links.iter().any(to)
+        };
+        let linked = testkit::spans().iter().filter(|span| linked(span)).count();
+        if linked == 2 { Ok(()) } else { Err(linked) }
+    })
+    .await;
 }

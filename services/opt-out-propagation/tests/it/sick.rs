@@ -40,9 +40,14 @@ async fn sick(how: Sick) -> (String, Arc<AtomicUsize>) {
                     Sick::Silent => while matches!(socket.read(&mut buffer).await, Ok(n) if n > 0) {},
                     Sick::Slow => {
                         let _ = socket.write_all(b"HTTP/1.1 500 Later\r\ncontent-length: 1000000\r\n\r\n").await;
-                        while socket.write_all(b"x").await.is_ok() {
-                            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-                        }
+                        // A byte, and another when the other side has waited for a tenth of a second; until it gives up.
+                        let patience = std::time::Duration::from_millis(100);
+                        while socket.write_all(b"x").await.is_ok()
+                            && !matches!(
+                                tokio::time::timeout(patience, socket.read(&mut buffer)).await,
+                                Ok(Ok(0) | Err(_))
+                            )
+                        {}
                     }
                     Sick::Endless => {
                         let _ = socket.write_all(b"HTTP/1.1 500 Later\r\ntransfer-encoding: chunked\r\n\r\n").await;

@@ -199,13 +199,13 @@ async fn a_contractor_that_never_acknowledges_fails_by_the_name_of_the_case() {
     let http = Arc::new(HttpDesk::new(&desk).unwrap());
     tasks.spawn(contractor.clone().run_reports(http.clone()));
     tasks.spawn(async move {
-        let mut cursor = "0.0".to_owned();
-        while let Ok((bodies, next)) = http.page(contractor.keys(), contractor.me(), &cursor).await {
+        // The long poll is what waits for more.
+        let mut after = "0.0&wait=20".to_owned();
+        while let Ok((bodies, next)) = http.page(contractor.keys(), contractor.me(), &after).await {
             for body in bodies {
                 let _ = contractor.take_blocking(body).await;
             }
-            cursor = next;
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            after = format!("{next}&wait=20");
         }
     });
     let shown = run(&mut sandbox).await;
