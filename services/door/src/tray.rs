@@ -2,7 +2,9 @@
 //!
 //! One task owns the hatch and a connection of its own. It takes everybody who waits, seals, inserts in one statement, and
 //! answers all of them after the commit; meanwhile the next ones gather. One flush is in flight, so a flush is as large as
-//! the database is slow, and a single filing waits for nobody (bus.md 5.3). Nothing cancels a flush: a client that hangs
+//! the database is slow, and a single filing waits for nobody (bus.md 5.3). Who was answered a moment ago may be back with
+//! the next one in a moment: after a flush of several, the next waits for as many, a millisecond or two at most; without
+//! it, flushes of one and of all the others take turns. Nothing cancels a flush: a client that hangs
 //! up loses the answer, not the filing, and gets it by repeating.
 //!
 //! Sealing here and not in the handlers keeps one rule simple: a hatch's row is in the same statement as the first filing
@@ -25,6 +27,8 @@ use uuid::Uuid;
 const BATCH_MAX: usize = 512;
 /// How often an idle door looks whether its hatch is due.
 const FORGET_EVERY: Duration = Duration::from_secs(1);
+/// How long a flush waits for those that were answered just before.
+const LINGER: Duration = Duration::from_millis(1);
 /// A statement that takes longer has failed.
 const FLUSH_LIMIT: Duration = Duration::from_secs(10);
 
@@ -103,6 +107,17 @@ pub fn tray(db: Db, desk: PublicKey, queue: usize, after: AfterCommit) -> (Slot,
     (Slot(slot), flusher.run(waiting))
 }
 
+/// Waits until as many are there as the last flush had, or not any longer.
+async fn gather(waiting: &mut mpsc::Receiver<Waiting>, batch: &mut Vec<Waiting>, last: usize) {
+    let until = tokio::time::Instant::now() + LINGER;
+    while batch.len() < last {
+        let more = waiting.recv_many(batch, BATCH_MAX - batch.len());
+        if !matches!(tokio::time::timeout_at(until, more).await, Ok(1..)) {
+            return;
+        }
+    }
+}
+
 struct Flusher {
     db: Db,
     connection: Option<PgConnection>,
@@ -113,13 +128,20 @@ struct Flusher {
 impl Flusher {
     async fn run(mut self, mut waiting: mpsc::Receiver<Waiting>) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
+        // How many the last flush answered.
+        let mut last = 0;
         loop {
             match tokio::time::timeout(FORGET_EVERY, waiting.recv_many(&mut batch, BATCH_MAX)).await {
                 Err(_quiet) => {
+                    last = 0;
                     self.hatches.forget_due(Instant::now());
                 }
                 Ok(0) => break,
-                Ok(_) => self.flush(std::mem::take(&mut batch)).await,
+                Ok(_) => {
+                    gather(&mut waiting, &mut batch, last).await;
+                    last = batch.len();
+                    self.flush(std::mem::take(&mut batch)).await;
+                }
             }
         }
         self.hatches.forget();

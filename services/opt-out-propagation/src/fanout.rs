@@ -180,8 +180,11 @@ impl FanOut {
     /// # Errors
     /// See [`FanOutError`]; nothing was written, or what was written is gone on with by the next pass.
     pub async fn pass(&self) -> Result<Pass, FanOutError> {
-        self.cancel_replaced().await?;
-        let prepared = self.prepare().await?;
+        let work = jobs::work(self.bus.db().pool()).await?;
+        if work.replaced {
+            self.cancel_replaced().await?;
+        }
+        let prepared = self.prepare(work).await?;
         if prepared.jobs.is_empty() {
             return Ok(Pass::Done(0));
         }
@@ -203,20 +206,16 @@ impl FanOut {
         Ok(done)
     }
 
-    async fn prepare(&self) -> Result<Prepared, FanOutError> {
+    async fn prepare(&self, work: jobs::Work) -> Result<Prepared, FanOutError> {
         let mut prepared = Prepared::default();
-        let pool = self.bus.db().pool();
-        if !jobs::is_there_work(pool).await? {
+        if !work.is_any() {
             return Ok(prepared);
         }
         let today = propagation::day_of(self.bus.clock().now());
-        let mut db = pool.acquire().await.map_err(DbError::from)?;
+        let mut db = self.bus.db().pool().acquire().await.map_err(DbError::from)?;
         prepared.candidates = in_force(&mut db).await?;
         let needs = self.register.retention().needs_consent(today);
-        let mut jobs = jobs::changes(&mut db, &prepared.candidates, today, needs).await?;
-        jobs.extend(jobs::late(&mut db, &prepared.candidates, today, needs).await?);
-        jobs.extend(jobs::reissues(&mut db, &prepared.candidates).await?);
-        jobs.extend(jobs::everything(&mut db, &prepared.candidates).await?);
+        let jobs = jobs::all(&mut db, work, &prepared.candidates, today, needs).await?;
         prepared.kept_until =
             Some(self.register.retention().kept_until(Record::Provision, today, Calendar::embedded()));
         if jobs.iter().any(|job| job.measure == Measure::Erase) {

@@ -16,7 +16,10 @@ use futures::{StreamExt, stream};
 use sqlx::{Connection, Executor, PgConnection};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::time::Instant;
@@ -37,6 +40,8 @@ pub(crate) async fn start(bus: &Arc<Bus>) -> Result<(), sqlx::Error> {
     let unchecked = hearers.map(|h| h.token().to_owned()).collect();
     let greeted = Arc::new(Mutex::new(BTreeSet::new()));
     let (this, greeted_by) = (bus.clone(), greeted.clone());
+    let repeat_now = Arc::new(AtomicBool::new(false));
+    let asked = repeat_now.clone();
     bus.spawn("relay", async move {
         let mut relay = Relay {
             greeted: greeted_by,
@@ -46,12 +51,15 @@ pub(crate) async fn start(bus: &Arc<Bus>) -> Result<(), sqlx::Error> {
             probes: BTreeMap::new(),
             unchecked,
             check_at: Instant::now(),
+            repeat_at: Instant::now(),
+            repeat_now: asked,
+            resting: BTreeMap::new(),
             taken_back: BTreeMap::new(),
         };
         relay.run().await;
     });
     let this = bus.clone();
-    bus.spawn("hello", async move { listen_for_hello(this, greeted).await });
+    bus.spawn("hello", async move { listen_for_hello(this, greeted, repeat_now).await });
     Ok(())
 }
 
@@ -69,6 +77,14 @@ struct Relay {
     greeted: Arc<Mutex<BTreeSet<String>>>,
     /// When those are asked again.
     check_at: Instant,
+    /// When what was said before is looked at again. A wake is about what is new; asking for the rest at each would ask
+    /// every hearer about a row or two at a time.
+    repeat_at: Instant,
+    /// A hello made what was said before due at once.
+    repeat_now: Arc<AtomicBool>,
+    /// Hearers that did not answer: until when they are left alone, and how often in a row. Without it each row of a long
+    /// backlog would be claimed again and again for one that is away.
+    resting: BTreeMap<String, (Instant, u32)>,
     /// The newest message of a lost life that each hearer has handed back.
     taken_back: BTreeMap<String, Uuid>,
 }
@@ -96,7 +112,21 @@ impl Relay {
     }
 
     async fn pass(&mut self) -> Result<usize, sqlx::Error> {
-        let rows = self.claim().await?;
+        let greeted = std::mem::take(&mut *self.greeted.lock().unwrap_or_else(PoisonError::into_inner));
+        if !greeted.is_empty() {
+            self.unchecked.extend(greeted);
+            self.check_at = Instant::now();
+        }
+        let asked = self.repeat_now.swap(false, Ordering::AcqRel);
+        if asked {
+            self.resting.clear();
+        }
+        let repeat = asked || self.repeat_at <= Instant::now() || self.bus.stopping().is_asked();
+        let rows = self.claim(repeat).await?;
+        // While more is due than was claimed, the next pass goes on with it.
+        if repeat && (rows.len() as i64) < CLAIM {
+            self.repeat_at = Instant::now() + Duration::from_millis(self.bus.settings().poll_ms);
+        }
         let (fresh, repeated): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|r| r.4 <= 1);
         self.say(&fresh).await;
         let mut by_hearer: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
@@ -107,11 +137,6 @@ impl Relay {
         }
         for (hearer, rows) in by_hearer {
             self.ask(hearer, &rows).await?;
-        }
-        let greeted = std::mem::take(&mut *self.greeted.lock().unwrap_or_else(PoisonError::into_inner));
-        if !greeted.is_empty() {
-            self.unchecked.extend(greeted);
-            self.check_at = Instant::now();
         }
         if !self.unchecked.is_empty() && self.check_at <= Instant::now() {
             self.check_at = Instant::now() + Duration::from_millis(self.bus.settings().repeat_base_ms);
@@ -133,19 +158,26 @@ impl Relay {
         self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)
     }
 
-    async fn claim(&mut self) -> Result<Vec<Row>, sqlx::Error> {
+    /// What is due: what was never said; with `repeat` also what was said and is not known to be heard.
+    async fn claim(&mut self, repeat: bool) -> Result<Vec<Row>, sqlx::Error> {
         let settings = self.bus.settings();
         let (base, cap) = (settings.repeat_base_ms as f64 / 1000.0, settings.repeat_cap_ms as f64 / 1000.0);
+        let now = Instant::now();
+        let resting: Vec<String> =
+            self.resting.iter().filter(|(_, (until, _))| *until > now).map(|(hearer, _)| hearer.clone()).collect();
         sqlx::query_as(
             "update outbox set tries = tries + 1,
                     next_at = now() + make_interval(secs => least($1 * 2 ^ least(tries, 12), $2) * (0.75 + random() / 2))
-              where id in (select id from outbox where unheard <> '{}' and next_at <= now()
+              where id in (select id from outbox where unheard <> '{}' and next_at <= now() and ((tries > 0), next_at) <= ($4, now())
+                              and (tries = 0 or not unheard <@ $5)
                             order by (tries > 0), next_at limit $3 for update skip locked)
              returning id, subject, body, unheard, tries",
         )
         .bind(base)
         .bind(cap)
         .bind(CLAIM)
+        .bind(repeat)
+        .bind(resting)
         .fetch_all(self.db().await?)
         .await
     }
@@ -183,8 +215,10 @@ impl Relay {
         };
         // No answer: its durable holds the backlog; the rows come due again.
         let Ok(reply) = self.bus.ask_at::<_, HeardReply>(format!("req.{hearer}.heard"), &question).await else {
+            self.rest(hearer);
             return Ok(());
         };
+        self.resting.remove(hearer);
         let have: Vec<Uuid> = reply.have.iter().map(|id| id.0).collect();
         let forgot = probe.iter().any(|p| !have.contains(p));
         let epoch = self.epoch_of(hearer).await?;
@@ -206,6 +240,15 @@ impl Relay {
             self.say(&missing).await;
         }
         self.look_for_lost_rows(hearer, reply.newest.map(|id| id.0)).await
+    }
+
+    /// Leaves a hearer alone that did not answer, longer each time; its hello ends that.
+    fn rest(&mut self, hearer: &str) {
+        let settings = self.bus.settings();
+        let (until, times) = self.resting.entry(hearer.to_owned()).or_insert((Instant::now(), 0));
+        let pause = settings.repeat_base_ms.saturating_mul(1 << (*times).min(12)).min(settings.repeat_cap_ms);
+        (*until, *times) = (Instant::now() + Duration::from_millis(pause), times.saturating_add(1));
+        telemetry::count("madoguchi.relay.unanswered", hearer);
     }
 
     /// Has this database lost rows that the hearer heard? Asked beyond what was compared once per hearer, and again whenever
@@ -371,7 +414,7 @@ impl Relay {
 
 /// A hearer that starts, or a steward that made something anew, says hello: what it lacks is due at once. A hint only;
 /// the cap of the pause is the guarantee.
-async fn listen_for_hello(bus: Arc<Bus>, greeted: Arc<Mutex<BTreeSet<String>>>) {
+async fn listen_for_hello(bus: Arc<Bus>, greeted: Arc<Mutex<BTreeSet<String>>>, repeat_now: Arc<AtomicBool>) {
     let stop = bus.stopping();
     let is_hearer = |who: &str| said_by(bus.service()).flat_map(|e| e.hearers).any(|h| h.token() == who);
     while !stop.is_asked() {
@@ -398,6 +441,7 @@ async fn listen_for_hello(bus: Arc<Bus>, greeted: Arc<Mutex<BTreeSet<String>>>) 
                     })
                 });
                 if due.await.is_ok() {
+                    repeat_now.store(true, Ordering::Release);
                     bus.relay_wake().notify_one();
                 }
             }

@@ -87,6 +87,7 @@ impl Engine {
                 _ = self.stop.pause(self.settings.renew()) => {}
                 () = self.wake.notified() => {}
             }
+            // Before the leases are looked after: what is new goes out under those that are good already.
             news.send_modify(|n| *n += 1);
         }
         for Held { mut task, .. } in held.into_values() {

@@ -4,21 +4,71 @@ use super::{BATCH, FanOutError, Job, Kind, LATE};
 use crate::propagation::{self, About, Candidate};
 use chassis::DbError;
 use contracts::{
-    CaseId, ChangeId, Date, EntryId, InstructionId, Measure, RecipientId, Scope, Uuid, envelope::TraceParent,
-    register::Certification,
+    CaseId, ChangeId, Date, EntryId, InstructionId, Measure, RecipientId, RecipientKind, Scope, Uuid,
+    envelope::TraceParent, register::Certification,
 };
 use sqlx::{PgConnection, PgPool};
 use std::collections::{BTreeSet, HashMap};
 
-/// Whether a pass would find anything.
-pub(super) async fn is_there_work(pool: &PgPool) -> Result<bool, DbError> {
-    Ok(sqlx::query_scalar(
-        "select exists (select from fanout where done_at is null) or exists (select from backlog)
-             or exists (select from reissue where new is null and done_at is null)
-             or exists (select from erase_all where done_at is null)",
+/// By entry, the hospitals and operators that are shown to have the person.
+type Shown = HashMap<Uuid, BTreeSet<RecipientId>>;
+
+/// What a pass would find: an idle desk is asked one question, a busy one only for what there is.
+#[derive(Clone, Copy, Debug, Default, sqlx::FromRow)]
+pub(super) struct Work {
+    /// Changes of entries.
+    changes: bool,
+    /// Recipients that came later.
+    late: bool,
+    /// What an old endpoint owed.
+    reissues: bool,
+    /// Orders to erase everything.
+    everything: bool,
+    /// What was replaced and is not yet cancelled.
+    pub replaced: bool,
+}
+
+impl Work {
+    /// Instructions are to be issued.
+    pub fn is_any(self) -> bool {
+        self.changes || self.late || self.reissues || self.everything
+    }
+}
+
+/// Looks whether there is work, and which.
+pub(super) async fn work(pool: &PgPool) -> Result<Work, DbError> {
+    Ok(sqlx::query_as(
+        "select exists (select from fanout where done_at is null) as changes, exists (select from backlog) as late,
+                exists (select from reissue where new is null and done_at is null) as reissues,
+                exists (select from reissue where new is not null and done_at is null) as replaced,
+                exists (select from erase_all where done_at is null) as everything",
     )
     .fetch_one(pool)
     .await?)
+}
+
+/// The jobs of a pass: changes first, then what is late, then what is issued anew.
+pub(super) async fn all(
+    db: &mut PgConnection,
+    work: Work,
+    candidates: &[Candidate],
+    today: Date,
+    needs: bool,
+) -> Result<Vec<Job>, FanOutError> {
+    let mut jobs = Vec::new();
+    if work.changes {
+        jobs.extend(changes(db, candidates, today, needs).await?);
+    }
+    if work.late {
+        jobs.extend(late(db, candidates, today, needs).await?);
+    }
+    if work.reissues {
+        jobs.extend(reissues(db, candidates).await?);
+    }
+    if work.everything {
+        jobs.extend(everything(db, candidates).await?);
+    }
+    Ok(jobs)
 }
 
 /// All recipients with their newest endpoint, certification and contract; in the order of their ids.
@@ -63,8 +113,21 @@ pub async fn in_force(db: &mut PgConnection) -> Result<Vec<Candidate>, DbError> 
     Ok(candidates.collect())
 }
 
+/// Which entries hospitals and other operators are shown to have, and of which they may be told; not asked where nobody is one.
+async fn of_others(
+    db: &mut PgConnection,
+    all: &[Candidate],
+    entries: &[Uuid],
+    needs: bool,
+) -> Result<(Shown, BTreeSet<Uuid>), DbError> {
+    if !all.iter().any(|c| matches!(c.kind, RecipientKind::Hospital | RecipientKind::CertifiedOperator)) {
+        return Ok(Default::default());
+    }
+    Ok((shown(db, entries).await?, may_tell(db, entries, needs).await?))
+}
+
 /// Hospitals and operators that are shown to have the person of an entry: named by it, or found by a ticket.
-async fn shown(db: &mut PgConnection, entries: &[Uuid]) -> Result<HashMap<Uuid, BTreeSet<RecipientId>>, DbError> {
+async fn shown(db: &mut PgConnection, entries: &[Uuid]) -> Result<Shown, DbError> {
     let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
         "select h.entry, n.recipient from entry_hospital h join recipient_name n on n.tag = h.tag where h.entry = any($1)
          union select entry, recipient from shown where entry = any($1)",
@@ -72,7 +135,7 @@ async fn shown(db: &mut PgConnection, entries: &[Uuid]) -> Result<HashMap<Uuid, 
     .bind(entries)
     .fetch_all(db)
     .await?;
-    let mut shown: HashMap<Uuid, BTreeSet<RecipientId>> = HashMap::new();
+    let mut shown = Shown::new();
     for (entry, recipient) in rows {
         shown.entry(entry).or_default().insert(RecipientId(recipient));
     }
@@ -100,12 +163,7 @@ fn positions_of(all: &[Candidate], told: &[&Candidate]) -> Vec<usize> {
 }
 
 /// Changes of entries that wait.
-pub(super) async fn changes(
-    db: &mut PgConnection,
-    all: &[Candidate],
-    today: Date,
-    needs: bool,
-) -> Result<Vec<Job>, FanOutError> {
+async fn changes(db: &mut PgConnection, all: &[Candidate], today: Date, needs: bool) -> Result<Vec<Job>, FanOutError> {
     type Row = (Uuid, Uuid, Uuid, i64, String, String, Option<String>, bool);
     let rows: Vec<Row> = sqlx::query_as(
         "select change, entry, \"case\", version, scope, measure, trace, everybody from fanout
@@ -116,8 +174,7 @@ pub(super) async fn changes(
     .await
     .map_err(DbError::from)?;
     let entries: Vec<Uuid> = rows.iter().map(|row| row.1).collect();
-    let mut shown = shown(db, &entries).await?;
-    let may_tell = may_tell(db, &entries, needs).await?;
+    let (mut shown, may_tell) = of_others(db, all, &entries, needs).await?;
     let mut jobs = Vec::with_capacity(rows.len());
     for (change, entry, case, version, scope, measure, trace, everybody) in rows {
         let scope = scope.parse().map_err(|_| FanOutError::Word)?;
@@ -150,12 +207,7 @@ pub(super) async fn changes(
 
 /// Standing entries that one recipient is still to be told of: as they stand now. One that is not told (any more) is done
 /// with without an instruction.
-pub(super) async fn late(
-    db: &mut PgConnection,
-    all: &[Candidate],
-    today: Date,
-    needs: bool,
-) -> Result<Vec<Job>, FanOutError> {
+async fn late(db: &mut PgConnection, all: &[Candidate], today: Date, needs: bool) -> Result<Vec<Job>, FanOutError> {
     type Row = (Uuid, Uuid, Uuid, Uuid, i64, String, String, Option<String>, bool);
     // Who builds is told of a freeze that stands; a freeze says the stop too. Others are not concerned with it.
     let rows: Vec<Row> = sqlx::query_as(
@@ -178,8 +230,7 @@ pub(super) async fn late(
     .await
     .map_err(DbError::from)?;
     let entries: Vec<Uuid> = rows.iter().map(|row| row.1).collect();
-    let shown = shown(db, &entries).await?;
-    let may_tell = may_tell(db, &entries, needs).await?;
+    let (shown, may_tell) = of_others(db, all, &entries, needs).await?;
     let mut jobs = Vec::with_capacity(rows.len());
     for (recipient, entry, change, case, version, scope, measure, trace, knows) in rows {
         let scope = scope.parse().map_err(|_| FanOutError::Word)?;
@@ -208,7 +259,7 @@ pub(super) async fn late(
 }
 
 /// What old endpoints owed. It goes to the recipient whatever it lacks now: it was told already.
-pub(super) async fn reissues(db: &mut PgConnection, all: &[Candidate]) -> Result<Vec<Job>, FanOutError> {
+async fn reissues(db: &mut PgConnection, all: &[Candidate]) -> Result<Vec<Job>, FanOutError> {
     type Row = (Uuid, Uuid, Uuid, Uuid, Option<Uuid>, i64, String, String);
     let rows: Vec<Row> = sqlx::query_as(
         "select r.old, r.recipient, i.change, i.entry, e.\"case\",
@@ -241,7 +292,7 @@ pub(super) async fn reissues(db: &mut PgConnection, all: &[Candidate]) -> Result
 }
 
 /// Orders to erase everything. They go to the recipient although nothing else does: its certification has ended.
-pub(super) async fn everything(db: &mut PgConnection, all: &[Candidate]) -> Result<Vec<Job>, FanOutError> {
+async fn everything(db: &mut PgConnection, all: &[Candidate]) -> Result<Vec<Job>, FanOutError> {
     let rows: Vec<(Uuid, Uuid)> =
         sqlx::query_as("select id, recipient from erase_all where done_at is null order by ordered_at, id limit $1")
             .bind(LATE)

@@ -54,39 +54,33 @@ pub(super) fn write<'c>(
     })
 }
 
+/// Those of the ids that a question finds; none is not asked about.
+async fn open_of(tx: &mut PgConnection, find: &'static str, ids: Vec<Uuid>) -> Result<Vec<Uuid>, DbError> {
+    if ids.is_empty() {
+        return Ok(ids);
+    }
+    Ok(sqlx::query_scalar(find).bind(&ids).fetch_all(tx).await?)
+}
+
 /// Which jobs are still to be done, now that nobody else can do them.
 async fn still_open(tx: &mut PgConnection, jobs: &[Job]) -> Result<Vec<bool>, DbError> {
     let changes: Vec<Uuid> = jobs.iter().filter(|j| j.kind == Kind::Change).map(|j| j.change.0).collect();
-    let changes: Vec<Uuid> = sqlx::query_scalar("select change from fanout where change = any($1) and done_at is null")
-        .bind(&changes)
-        .fetch_all(&mut *tx)
-        .await?;
+    let changes = open_of(tx, "select change from fanout where change = any($1) and done_at is null", changes).await?;
     let entries: Vec<Uuid> = jobs.iter().filter(|j| matches!(j.kind, Kind::Late(_))).map(|j| j.entry.0).collect();
-    // A change of the entry that came meanwhile says it anew, to this recipient too: after it.
-    let late: Vec<(Uuid, Uuid)> = sqlx::query_as(
-        "select recipient, entry from backlog b where entry = any($1)
-            and not exists (select from fanout f where f.entry = b.entry and f.done_at is null)",
-    )
-    .bind(&entries)
-    .fetch_all(&mut *tx)
-    .await?;
-    let olds: Vec<Uuid> =
-        jobs.iter().filter_map(|j| if let Kind::Reissue(old) = j.kind { Some(old.0) } else { None }).collect();
-    let olds: Vec<Uuid> =
-        sqlx::query_scalar("select old from reissue where old = any($1) and new is null and done_at is null")
-            .bind(&olds)
-            .fetch_all(&mut *tx)
-            .await?;
-    let all: Vec<Uuid> =
-        jobs.iter().filter_map(|j| if let Kind::Everything(order) = j.kind { Some(order) } else { None }).collect();
-    let all: Vec<Uuid> = if all.is_empty() {
-        all
+    let late: Vec<(Uuid, Uuid)> = if entries.is_empty() {
+        vec![]
     } else {
-        sqlx::query_scalar("select id from erase_all where id = any($1) and done_at is null")
-            .bind(&all)
-            .fetch_all(&mut *tx)
-            .await?
+        // A change of the entry that came meanwhile says it anew, to this recipient too: after it.
+        let find = "select recipient, entry from backlog b where entry = any($1)
+            and not exists (select from fanout f where f.entry = b.entry and f.done_at is null)";
+        sqlx::query_as(find).bind(&entries).fetch_all(&mut *tx).await?
     };
+    let olds = jobs.iter().filter_map(|j| if let Kind::Reissue(old) = j.kind { Some(old.0) } else { None }).collect();
+    let open = "select old from reissue where old = any($1) and new is null and done_at is null";
+    let olds = open_of(tx, open, olds).await?;
+    let all =
+        jobs.iter().filter_map(|j| if let Kind::Everything(order) = j.kind { Some(order) } else { None }).collect();
+    let all = open_of(tx, "select id from erase_all where id = any($1) and done_at is null", all).await?;
     Ok(jobs
         .iter()
         .map(|job| match job.kind {
@@ -335,22 +329,28 @@ async fn marks(tx: &mut PgConnection, issued: &[Issued], jobs: &[&Job], batch: B
             }
         }
     }
-    sqlx::query("update fanout set done_at = $2 where change = any($1)")
-        .bind(&changes)
-        .bind(batch.at.to_sqlx())
+    if !changes.is_empty() {
+        sqlx::query("update fanout set done_at = $2 where change = any($1)")
+            .bind(&changes)
+            .bind(batch.at.to_sqlx())
+            .execute(&mut *tx)
+            .await?;
+    }
+    if !late.is_empty() {
+        sqlx::query(
+            "delete from backlog b using unnest($1::uuid[], $2::uuid[]) t (r, e) where b.recipient = t.r and b.entry = t.e",
+        )
+        .bind(&late)
+        .bind(&entries)
         .execute(&mut *tx)
         .await?;
-    sqlx::query(
-        "delete from backlog b using unnest($1::uuid[], $2::uuid[]) t (r, e) where b.recipient = t.r and b.entry = t.e",
-    )
-    .bind(&late)
-    .bind(&entries)
-    .execute(&mut *tx)
-    .await?;
-    sqlx::query("update reissue r set new = t.n from unnest($1::uuid[], $2::uuid[]) t (o, n) where r.old = t.o")
-        .bind(&olds)
-        .bind(&news)
-        .execute(tx)
-        .await?;
+    }
+    if !olds.is_empty() {
+        sqlx::query("update reissue r set new = t.n from unnest($1::uuid[], $2::uuid[]) t (o, n) where r.old = t.o")
+            .bind(&olds)
+            .bind(&news)
+            .execute(tx)
+            .await?;
+    }
     Ok(())
 }
