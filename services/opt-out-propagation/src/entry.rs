@@ -8,13 +8,15 @@
 
 use chassis::{Machine, Verdict};
 use contracts::{
-    CaseId, ChangeId, Code, Date, EntryId, InstructionId, Measure, Message, ReportOutcome, Scope, Service, Timestamp,
-    Uuid,
-    opt_out::{AnswerPart, BlockLifted, BlockPlaced, StopAnswer, StopConfirmed, StopEntered},
+    CaseId, ChangeId, Code, Date, EntryId, InstructionId, Measure, Message, RecipientId, ReportOutcome, Scope, Service,
+    Timestamp, Uuid,
+    opt_out::{BlockLifted, BlockPlaced, StopConfirmed, StopEntered},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
+#[path = "entry_answer.rs"]
+mod answer;
 #[path = "entry_decide.rs"]
 mod decide;
 
@@ -45,6 +47,12 @@ pub struct Done {
     /// The day in Japan on which it was confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on: Option<Date>,
+    /// Whose it is; absent: settled before that was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<RecipientId>,
+    /// When it was confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
 }
 
 /// What is going on with the recipients of a final stop.
@@ -75,6 +83,12 @@ pub struct Progress {
     /// Their instructions: waited for like all others, and no part of the answer.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub passing: BTreeSet<InstructionId>,
+    /// The changes that correct identifiers.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub corrections: BTreeSet<ChangeId>,
+    /// Their instructions.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub correcting: BTreeSet<InstructionId>,
     /// Why not, of those that could not.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub grounds: BTreeMap<InstructionId, Code>,
@@ -251,6 +265,8 @@ pub enum Input {
     InstructionSettled {
         /// Which.
         instruction: InstructionId,
+        /// Whose.
+        recipient: RecipientId,
         /// What it says.
         outcome: ReportOutcome,
         /// Of which round.
@@ -384,6 +400,9 @@ pub enum Event {
     InstructionSettled {
         /// Which.
         instruction: InstructionId,
+        /// Whose.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        recipient: Option<RecipientId>,
         /// What was reported.
         outcome: ReportOutcome,
         /// In which round.
@@ -474,50 +493,6 @@ impl State {
             Self::Stopped { progress, .. } | Self::Confirmed { progress, .. } => Some(progress),
             Self::Absent | Self::Blocked { .. } | Self::Lifted { .. } => None,
         }
-    }
-    /// 三つの回答, as numbers.
-    pub fn answer(&self) -> StopAnswer {
-        let mut answer = StopAnswer::default();
-        let mut unreachable: BTreeMap<ReportOutcome, u32> = BTreeMap::new();
-        for (id, done) in self.progress().map(|p| &p.settled).into_iter().flatten() {
-            if self.progress().is_some_and(|p| p.passing.contains(id)) {
-                continue;
-            }
-            let erasing = self.progress().is_some_and(|p| p.erasing.contains(id));
-            match done.outcome {
-                ReportOutcome::Applied if erasing => answer.erased += 1,
-                ReportOutcome::NoDataHeld if erasing => {}
-                ReportOutcome::Applied | ReportOutcome::NoDataHeld => answer.stopped += 1,
-                other => *unreachable.entry(other).or_default() += 1,
-            }
-        }
-        answer.unreachable = unreachable.into_iter().collect();
-        answer.parts = self.parts();
-        answer
-    }
-    /// The same with days and grounds: who did the same stands together.
-    fn parts(&self) -> Vec<AnswerPart> {
-        let Some(progress) = self.progress() else { return vec![] };
-        let mut parts: BTreeMap<(Measure, ReportOutcome, Option<&Code>), AnswerPart> = BTreeMap::new();
-        for (id, done) in &progress.settled {
-            // Settled before days were kept; a freeze on the way to an erasure is no part of the answer.
-            let Some(on) = done.on.filter(|_| !progress.passing.contains(id)) else { continue };
-            let measure = if progress.erasing.contains(id) { Measure::Erase } else { Measure::Stop };
-            let (outcome, ground) = (done.outcome, progress.grounds.get(id));
-            let part = parts.entry((measure, outcome, ground)).or_insert_with(|| AnswerPart {
-                measure,
-                outcome,
-                ground: ground.cloned(),
-                recipients: 0,
-                first_on: on,
-                last_on: on,
-            });
-            part.recipients += 1;
-            part.first_on = part.first_on.min(on);
-            part.last_on = part.last_on.max(on);
-        }
-        // The contract allows 100; more grounds than that are told by their numbers.
-        parts.into_values().take(100).collect()
     }
 }
 

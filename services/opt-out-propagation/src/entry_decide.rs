@@ -2,7 +2,7 @@
 
 use super::{Done, Entry, Erasure, Event, Ground, Input, Progress, Refusal, State};
 use chassis::{Machine, Verdict};
-use contracts::{ChangeId, Code, InstructionId, Measure, ReportOutcome, Scope, Timestamp};
+use contracts::{ChangeId, Code, InstructionId, Measure, RecipientId, ReportOutcome, Scope, Timestamp};
 use std::collections::BTreeSet;
 
 type Said = Verdict<Event, Refusal>;
@@ -46,8 +46,8 @@ pub(super) fn decide(state: &State, input: &Input) -> Said {
         Input::ChangeScope { .. } | Input::CorrectIdentifiers { .. } | Input::Withdraw { .. } => changed(state, input),
         Input::SuspendUse { .. } | Input::ResumeUse { .. } => frozen(state, input),
         Input::FannedOut { change, instructions, at } => fanned_out(state, *change, instructions, *at),
-        Input::InstructionSettled { instruction, outcome, round, ground, at } => {
-            settled(state, *instruction, (*outcome, *round, ground), *at)
+        Input::InstructionSettled { instruction, recipient, outcome, round, ground, at } => {
+            settled(state, (*instruction, *recipient), (*outcome, *round, ground), *at)
         }
         Input::InstructionReopened { instruction, round, at } => reopened(state, *instruction, *round, *at),
         Input::InstructionReplaced { old, by, at } => replaced(state, *old, *by, *at),
@@ -166,7 +166,7 @@ fn round_of(progress: &Progress, instruction: InstructionId) -> u32 {
 
 fn settled(
     state: &State,
-    instruction: InstructionId,
+    (instruction, recipient): (InstructionId, RecipientId),
     (outcome, round, ground): (ReportOutcome, u32, &Option<Code>),
     at: Timestamp,
 ) -> Said {
@@ -178,7 +178,8 @@ fn settled(
             if known || round < round_of(progress, instruction) {
                 return Verdict::Already;
             }
-            let event = Event::InstructionSettled { instruction, outcome, round, ground: ground.clone(), at };
+            let (recipient, ground) = (Some(recipient), ground.clone());
+            let event = Event::InstructionSettled { instruction, recipient, outcome, round, ground, at };
             and_confirmed(state, vec![event], at)
         }
         State::Confirmed { .. } => Verdict::Already,
@@ -262,6 +263,9 @@ fn there_is(p: &mut Progress, change: ChangeId, mut id: InstructionId) {
     if p.freezes.contains(&change) {
         p.passing.insert(id);
     }
+    if p.corrections.contains(&change) {
+        p.correcting.insert(id);
+    }
     if !p.settled.contains_key(&id) {
         p.open.insert(id);
     }
@@ -281,6 +285,7 @@ fn goes_on((scope, erasure, withdrawn_at, p): &mut (Scope, Erasure, Option<Times
             p.awaiting.insert(*change);
         }
         Event::IdentifiersCorrected { change, .. } => {
+            p.corrections.insert(*change);
             p.awaiting.insert(*change);
         }
         Event::Withdrawn { at, .. } => *withdrawn_at = Some(*at),
@@ -299,10 +304,11 @@ fn goes_on((scope, erasure, withdrawn_at, p): &mut (Scope, Erasure, Option<Times
             p.recipients = p.recipients.max(instructions.len().try_into().unwrap_or(u32::MAX));
             instructions.iter().for_each(|id| there_is(p, *change, *id));
         }
-        Event::InstructionSettled { instruction, outcome, round, ground, at } => {
+        Event::InstructionSettled { instruction, recipient, outcome, round, ground, at } => {
             p.open.remove(instruction);
             let on = Some(crate::propagation::day_of(*at));
-            p.settled.insert(*instruction, Done { outcome: *outcome, round: *round, on });
+            let (recipient, at) = (*recipient, Some(*at));
+            p.settled.insert(*instruction, Done { outcome: *outcome, round: *round, on, recipient, at });
             match ground {
                 Some(ground) => p.grounds.insert(*instruction, ground.clone()),
                 None => p.grounds.remove(instruction),
@@ -320,6 +326,9 @@ fn goes_on((scope, erasure, withdrawn_at, p): &mut (Scope, Erasure, Option<Times
             }
             if p.passing.contains(old) {
                 p.passing.insert(*by);
+            }
+            if p.correcting.contains(old) {
+                p.correcting.insert(*by);
             }
             if p.open.remove(old) && !p.settled.contains_key(by) {
                 p.open.insert(*by);

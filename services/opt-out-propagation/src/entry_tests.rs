@@ -1,5 +1,6 @@
 use super::*;
 use chassis::fold;
+use contracts::opt_out::AnswerPart;
 use proptest::prelude::*;
 
 fn at(second: i64) -> Timestamp {
@@ -35,7 +36,9 @@ fn instruction(n: u128) -> InstructionId {
     InstructionId(Uuid::from_u128(n))
 }
 fn reported(n: u128, outcome: ReportOutcome, round: u32) -> Input {
-    Input::InstructionSettled { instruction: instruction(n), outcome, round, ground: None, at: at(7) }
+    // Of a recipient of its own: who counts once is the matter of `entry_answer_tests.rs`.
+    let recipient = RecipientId(Uuid::from_u128(n));
+    Input::InstructionSettled { instruction: instruction(n), recipient, outcome, round, ground: None, at: at(7) }
 }
 fn settled(n: u128) -> Input {
     reported(n, ReportOutcome::Applied, 0)
@@ -245,6 +248,7 @@ fn given_reports_that_say_why_not_then_the_answer_says_it_by_number() {
 fn the_answer_says_on_which_days_and_why_not_and_never_who() {
     let on = |n: u128, outcome, why: Option<&'static str>, days: i64| Input::InstructionSettled {
         instruction: instruction(n),
+        recipient: RecipientId(Uuid::from_u128(n)),
         outcome,
         round: 0,
         ground: why.map(Code::of),

@@ -94,8 +94,8 @@ impl Hears for React {
             Message::InstructionSettled(m) => {
                 let round = m.round.unwrap_or(0);
                 self.tell_above(m.instruction, cause, at).await?;
-                let (instruction, outcome, ground) = (m.instruction, m.outcome, m.ground);
-                let input = entry::Input::InstructionSettled { instruction, outcome, round, ground, at };
+                let (instruction, recipient, outcome, ground) = (m.instruction, m.recipient, m.outcome, m.ground);
+                let input = entry::Input::InstructionSettled { instruction, recipient, outcome, round, ground, at };
                 self.feed(m.entry.0, heard, input).await
             }
             Message::InstructionReported(m) => {

@@ -176,8 +176,9 @@ impl Db {
                 entry::Input::FannedOut { change: m.change, instructions: m.instructions.into_iter().collect(), at },
             ),
             Message::InstructionSettled(m) => {
-                let (round, instruction, outcome, ground) = (m.round.unwrap_or(0), m.instruction, m.outcome, m.ground);
-                (m.entry, entry::Input::InstructionSettled { instruction, outcome, round, ground, at })
+                let (round, instruction, recipient) = (m.round.unwrap_or(0), m.instruction, m.recipient);
+                let (outcome, ground) = (m.outcome, m.ground);
+                (m.entry, entry::Input::InstructionSettled { instruction, recipient, outcome, round, ground, at })
             }
             _ => return None,
         };

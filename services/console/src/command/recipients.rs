@@ -3,6 +3,9 @@
 use super::{By, CommandError, Commands, limited};
 use contracts::{
     EntryId, InstructionId, RecipientId, ReportOutcome, Sealed, Service, Timestamp, Transport, Uuid,
+    alert::SetContact,
+    books::ReplayRecipient,
+    endpoint_test::TestEndpoint,
     register::{
         AttestReport, Certification, Certify, ChangeEndpoint, CloseTask, ConfirmMatch, Contract, EndCertification,
         EntryReply, ListTasks, RecipientReply, RemoveRecipient, ResumeRecipient, RotateKeys, SetContract, ShowEntry,
@@ -97,6 +100,30 @@ impl Commands {
     /// Deliveries go on.
     pub async fn resume(&self, by: By<'_>, recipient: RecipientId) -> Result<StaffReply, CommandError> {
         self.order("order resume-recipient", by, ResumeRecipient { recipient }).await
+    }
+
+    /// 連絡先: where reminders go; none takes it away. The mailbox is sealed before it leaves the process.
+    pub async fn set_contact(
+        &self,
+        by: By<'_>,
+        recipient: RecipientId,
+        mailbox: Option<&str>,
+    ) -> Result<StaffReply, CommandError> {
+        let contact = match mailbox {
+            Some(mailbox) => Some(self.seal(Service::OptOut, recipient.0.as_bytes(), limited("contact", mailbox)?)?),
+            None => None,
+        };
+        self.order("order set-contact", by, SetContact { recipient, contact }).await
+    }
+
+    /// 試験通知のやり直し.
+    pub async fn test_endpoint(&self, by: By<'_>, recipient: RecipientId) -> Result<StaffReply, CommandError> {
+        self.order("order test-endpoint", by, TestEndpoint { recipient }).await
+    }
+
+    /// 再送の提供: everything after the last position at which the books agreed.
+    pub async fn replay(&self, by: By<'_>, recipient: RecipientId) -> Result<StaffReply, CommandError> {
+        self.order("order replay-recipient", by, ReplayRecipient { recipient }).await
     }
 
     /// No new instructions.

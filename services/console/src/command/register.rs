@@ -5,7 +5,7 @@ use contracts::{
     CaseId, Code, EntryId, RecipientId, Scope, Service, Timestamp, Uuid,
     gate::{DecideReview, GateIncidentList, KeepFiling, ListGateIncidents, ListReviews, ReviewList},
     gate_desk::{FilingList, GateRunList, ListFilings, ListGateRuns},
-    register::{ChangeScope, CorrectIdentifiers, FoundAt, HospitalReceived, WithdrawStop},
+    register::{ChangeScope, CorrectIdentifiers, FoundAt, HospitalReceived, ResumeUse, SuspendUse, WithdrawStop},
     request::StaffReply,
     standing::{PreviewStop, StopPreview},
 };
@@ -55,6 +55,18 @@ impl Commands {
     pub async fn withdraw_stop(&self, by: By<'_>, entry: EntryId, on: Ground) -> Result<StaffReply, CommandError> {
         let Ground { case, basis, received_at } = on;
         self.order("order withdraw-stop", by, WithdrawStop { entry, case, basis, received_at }).await
+    }
+
+    /// 利用の一時停止: current builds leave the person's data alone.
+    pub async fn suspend_use(&self, by: By<'_>, entry: EntryId, on: Ground) -> Result<StaffReply, CommandError> {
+        let Ground { case, basis, received_at } = on;
+        self.order("order suspend-use", by, SuspendUse { entry, case, basis, received_at }).await
+    }
+
+    /// 一時停止の解除. The stop stands.
+    pub async fn resume_use(&self, by: By<'_>, entry: EntryId, on: Ground) -> Result<StaffReply, CommandError> {
+        let Ground { case, basis, received_at } = on;
+        self.order("order resume-use", by, ResumeUse { entry, case, basis, received_at }).await
     }
 
     /// A hospital has the stop, since when.

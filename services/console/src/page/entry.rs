@@ -15,7 +15,7 @@ use axum::{
 };
 use contracts::{
     Code, EntryId, Measure, RecipientKind, ReportOutcome, Scope, StaffId, Timestamp, Uuid,
-    register::{EntryDetail, EntryReply},
+    register::{EntryDetail, EntryReply, RecipientAnswer},
     request::RecipientRow,
     standing::{EntryStanding, InstructionStanding},
 };
@@ -97,6 +97,10 @@ impl EntryPage {
     }
     fn is_final(&self) -> bool {
         self.detail.final_since.is_some()
+    }
+    /// Whose instruction does not close before its sub-contractors have reported.
+    fn waiting(&self) -> Vec<&RecipientAnswer> {
+        self.detail.answers.iter().filter(|one| !one.waits_for.is_empty()).collect()
     }
     fn erasure_waits(&self) -> bool {
         self.standing.as_ref().is_some_and(|s| s.erasure.as_str() == "waits")

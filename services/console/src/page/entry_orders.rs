@@ -35,6 +35,10 @@ enum Order {
     Correct(Asked),
     /// 停止の撤回.
     Withdraw(Asked),
+    /// 利用の一時停止.
+    SuspendUse(Asked),
+    /// 一時停止の解除.
+    ResumeUse(Asked),
     /// A hospital has it: which one, since when.
     Hospital(u16, Timestamp),
     /// Found there.
@@ -71,6 +75,8 @@ impl Order {
             "change-scope" => Self::ChangeScope(asked(fields)?, fields.parsed("scope").ok_or("scope-none")?),
             "correct-identifiers" => Self::Correct(asked(fields)?),
             "withdraw-stop" => Self::Withdraw(asked(fields)?),
+            "suspend-use" => Self::SuspendUse(asked(fields)?),
+            "resume-use" => Self::ResumeUse(asked(fields)?),
             "hospital-received" => {
                 let day = fields.parsed("on").and_then(morning).ok_or("day-none")?;
                 Self::Hospital(fields.parsed("hospital").ok_or("hospital-none")?, day)
@@ -90,7 +96,10 @@ impl Order {
 
     /// Whether it changes the stop itself, so that the form must be newer than the last change.
     const fn changes(&self) -> bool {
-        matches!(self, Self::ChangeScope(..) | Self::Correct(_) | Self::Withdraw(_))
+        matches!(
+            self,
+            Self::ChangeScope(..) | Self::Correct(_) | Self::Withdraw(_) | Self::SuspendUse(_) | Self::ResumeUse(_)
+        )
     }
 }
 
@@ -130,6 +139,8 @@ fn said(order: &Order, reply: Reply) -> Reply {
         Order::ChangeScope(..) => Code::of("scope-changed"),
         Order::Correct(_) => Code::of("identifiers-corrected"),
         Order::Withdraw(_) => Code::of("withdrawal-recorded"),
+        Order::SuspendUse(_) => Code::of("use-suspended"),
+        Order::ResumeUse(_) => Code::of("use-resumed"),
         Order::Attest(..) => return tasks::of_a_report(reply),
         Order::Hospital(..) | Order::FoundAt(_) => return reply,
     };
@@ -153,6 +164,8 @@ impl Send<'_> {
         match order {
             Order::ChangeScope(_, scope) => app.commands.change_scope(*by, *entry, on, *scope).await,
             Order::Withdraw(_) => app.commands.withdraw_stop(*by, *entry, on).await,
+            Order::SuspendUse(_) => app.commands.suspend_use(*by, *entry, on).await,
+            Order::ResumeUse(_) => app.commands.resume_use(*by, *entry, on).await,
             // The only other one that stands on a case of its own.
             _ => app.commands.correct_identifiers(*by, *entry, on).await,
         }
@@ -196,7 +209,11 @@ pub async fn order(
     let action = format!("/register/{entry}/{name}");
     let send = Send { app: &app, by, entry };
     let reply = match &order {
-        Order::ChangeScope(asked, _) | Order::Correct(asked) | Order::Withdraw(asked) => {
+        Order::ChangeScope(asked, _)
+        | Order::Correct(asked)
+        | Order::Withdraw(asked)
+        | Order::SuspendUse(asked)
+        | Order::ResumeUse(asked) => {
             let on = match ground(&app, asked).await? {
                 Ok(on) => on,
                 Err(word) => return wrong(word),
@@ -244,6 +261,9 @@ mod tests {
         let on = || Asked { number, basis: Code::of("act-52-1") };
         assert_eq!(Order::read("change-scope", &good), Ok(Some(Order::ChangeScope(on(), Scope::Both))));
         assert_eq!(Order::read("withdraw-stop", &good), Ok(Some(Order::Withdraw(on()))));
+        assert_eq!(Order::read("suspend-use", &good), Ok(Some(Order::SuspendUse(on()))));
+        assert_eq!(Order::read("resume-use", &good), Ok(Some(Order::ResumeUse(on()))));
+        assert_eq!(Order::read("suspend-use", &form(&[("number", &text)])), Err("basis-none"));
         assert_eq!(Order::read("change-scope", &form(&[("number", &text), ("basis", "a")])), Err("scope-none"));
         assert_eq!(Order::read("correct-identifiers", &form(&[("number", "M-1")])), Err("case-number-form"));
         assert_eq!(Order::read("correct-identifiers", &form(&[("number", &text)])), Err("basis-none"));

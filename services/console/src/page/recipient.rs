@@ -51,6 +51,9 @@ impl RecipientPage {
     fn words(&self) -> &'static [Diligence] {
         Diligence::ALL
     }
+    fn is_webhook(&self) -> bool {
+        self.view.row.transport == Transport::Webhook
+    }
     fn is(&self, status: &str) -> bool {
         self.view.row.status.as_str() == status
     }
@@ -111,6 +114,16 @@ fn key(fields: &Fields, name: &str, word: &'static str) -> Result<Option<Vec<u8>
     fields.get(name).map(|text| STANDARD.decode(text).map_err(|_| word)).transpose()
 }
 
+/// The contact's mailbox; an empty field takes it away. Pure.
+fn mailbox(fields: &Fields) -> Result<Option<&str>, &'static str> {
+    match fields.get("contact") {
+        Some(text) if !text.split_once('@').is_some_and(|(l, d)| !l.is_empty() && d.contains('.')) => {
+            Err("contact-form")
+        }
+        other => Ok(other),
+    }
+}
+
 /// The end of that day in Japan; without a day: now, so that the old key verifies no longer.
 fn overlap(fields: &Fields, now: Timestamp) -> Timestamp {
     let day = fields.parsed::<Date>("overlap_until");
@@ -134,6 +147,12 @@ pub async fn order(
             "resume" => Ok(app.commands.resume(by, id).await),
             "remove" if fields.get("sure") != Some("yes") => Err("erase-not-sure"),
             "remove" => Ok(app.commands.remove(by, id).await),
+            "set-contact" => match mailbox(&fields) {
+                Ok(mailbox) => Ok(app.commands.set_contact(by, id, mailbox).await),
+                Err(word) => Err(word),
+            },
+            "test-endpoint" => Ok(app.commands.test_endpoint(by, id).await),
+            "replay-recipient" => Ok(app.commands.replay(by, id).await),
             "rotate" => rotate(&app, by, id, &fields).await,
             "change-endpoint" => return change_endpoint(&app, &who, by, id, &fields, next).await,
             "contract" => match contract(&fields) {
@@ -260,6 +279,15 @@ mod tests {
         assert_eq!(certification(&form(&good)).unwrap().unwrap().number, Code::of("k-12"));
         assert_eq!(certification(&form(&good[..1])), Err("certification-on-none"));
         assert_eq!(certification(&form(&[("certification_number", "K 12")])), Err("certification-number-form"));
+    }
+
+    #[test]
+    fn a_contact_is_a_mailbox_or_taken_away() {
+        assert_eq!(mailbox(&form(&[("contact", "desk@example.jp")])), Ok(Some("desk@example.jp")));
+        assert_eq!(mailbox(&form(&[])), Ok(None));
+        for wrong in ["desk", "@example.jp", "desk@"] {
+            assert_eq!(mailbox(&form(&[("contact", wrong)])), Err("contact-form"), "{wrong}");
+        }
     }
 
     #[test]

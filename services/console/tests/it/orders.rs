@@ -301,6 +301,19 @@ async fn what_recipients_owe_is_shown_and_staff_deal_with_it() {
     let token = Uuid::now_v7().to_string();
     let form = [("csrf", csrf.as_str()), ("token", &token), ("why", WHY)];
     browser.post(&format!("/recipients/{}/suspend", recipient.0), &form).await.has("The recipient is suspended.");
+    for (order, status, said) in [
+        ("replay-recipient", "offered-again", "Everything after the last agreed position is offered again."),
+        ("test-endpoint", "tested-again", "Another test event is sent."),
+        ("set-contact", "contact-set", "The contact is recorded."),
+    ] {
+        let subject = format!("req.optout.{order}");
+        let mut sent = other_end(&desk, Service::OptOut, subject, vec![done(recipient.0, status)]).await;
+        let token = Uuid::now_v7().to_string();
+        let form = [("csrf", csrf.as_str()), ("token", &token), ("why", WHY), ("contact", "desk@example.jp")];
+        browser.post(&format!("/recipients/{}/{order}", recipient.0), &form).await.has(said);
+        let order = String::from_utf8(sent.recv().await.unwrap()).unwrap();
+        assert!(order.contains(&recipient.0.to_string()) && !order.contains("example.jp"), "{order}");
+    }
     // What cannot be taken back needs a second sign.
     let token = Uuid::now_v7().to_string();
     let form = [("csrf", csrf.as_str()), ("token", &token), ("why", WHY)];

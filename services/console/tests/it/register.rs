@@ -8,7 +8,9 @@ use crate::{
 use contracts::{
     CaseId, Code, EntryId, InstructionId, Measure, RecipientId, RecipientKind, ReportOutcome, Scope, Service, StaffId,
     Transport, Uuid,
-    register::{AttestReport, ChangeScope, ConfirmMatch, EntryChange, EntryDetail, EntryReply, ShowEntry},
+    register::{
+        AttestReport, ChangeScope, ConfirmMatch, EntryChange, EntryDetail, EntryReply, RecipientAnswer, ShowEntry,
+    },
     request::{ConfirmIdentity, Request, StaffCommand, StaffReply},
     standing::{EntryStanding, InstructionStanding, PreviewNotTold, PreviewStop, PreviewTold, StopPreview},
 };
@@ -90,7 +92,16 @@ fn detail(case: CaseId, version: i64, first: StaffId) -> EntryDetail {
             effective_at: story::at(0),
         }],
         suppliers: vec![(None, None), (Some(RecipientId(Uuid::from_u128(1))), Some(story::at(9)))],
-        answers: vec![],
+        answers: vec![RecipientAnswer {
+            label: Code::of("a-carrier"),
+            measure: Measure::Stop,
+            outcome: None,
+            ground: None,
+            reported_at: None,
+            confirmed: None,
+            due: story::at(0),
+            waits_for: vec![Code::of("a-sub")],
+        }],
         not_told: vec![(Code::of("a-user"), Code::of("users-learn-of-nobody"))],
         match_first: Some(first),
         match_confirmed: false,
@@ -140,6 +151,8 @@ async fn an_entry_is_shown_with_its_stages_its_three_parts_and_its_orders() {
         "30 h",
         "cannot: Already made and unreachable (Act art. 19(2): matching is forbidden)",
         "waits for you",
+        "a-carrier: Stop – a-sub",
+        "/duties/",
         "a-user: users learn of nobody (Act art. 42(2))",
         "does not have it yet",
         "You have confirmed it. Another person has to.",
@@ -147,9 +160,15 @@ async fn an_entry_is_shown_with_its_stages_its_three_parts_and_its_orders() {
     ] {
         page.has(text);
     }
-    for order in
-        ["confirm-match", "change-scope", "correct-identifiers", "withdraw-stop", "hospital-received", "attest-report"]
-    {
+    for order in [
+        "confirm-match",
+        "change-scope",
+        "correct-identifiers",
+        "withdraw-stop",
+        "suspend-use",
+        "hospital-received",
+        "attest-report",
+    ] {
         page.has(&format!("/register/{entry}/{order}"));
     }
     assert!(!page.body.contains("/found-at"), "there is no hospital to choose");
