@@ -11,6 +11,8 @@ Settings, from the environment:
   MADOGUCHI_REPORT_KEY   Ed25519, 32 secret bytes in base64        `python recipient.py keys` makes both and prints
   MADOGUCHI_SEALING_KEY  X25519, 32 secret bytes in base64         what the desk registers
   MADOGUCHI_BOOKS        file of the books (SQLite)
+  MADOGUCHI_OWN_HASHES   only where the contract says keyed hashes: the hashes of your own rows, one `rule hash` a line, made by
+                         the gate's rules under your gate key when the rows came in (vectors.py shows how)
 """
 
 import base64
@@ -83,8 +85,9 @@ class Keys:
 
 
 class Recipient:
-    def __init__(self, me: str, keys: Keys, books: str):
+    def __init__(self, me: str, keys: Keys, books: str, own: str | None = None):
         self.me, self.keys = me, keys
+        self.own = {tuple(line.split()) for line in open(own, encoding="ascii")} if own else set()
         self.lock = threading.Lock()
         self.db = sqlite3.connect(books, check_same_thread=False)
         self.db.executescript(
@@ -96,6 +99,7 @@ class Recipient:
             create unique index if not exists position on instruction (epoch, position);
             create table if not exists stopped (
                 entry text primary key, version int, measure text, scope text, kana text, birth_date text);
+            create table if not exists stopped_hash (rule text, hash text, entry text, primary key (rule, hash, entry));
             create table if not exists report (
                 number integer primary key, instruction text, jws text, answer text);
             """
@@ -120,9 +124,7 @@ class Recipient:
         with self.lock, self.db:
             if self.db.execute("select 1 from instruction where id = ?", [event.get_id()]).fetchone():
                 return "repeat"
-            if data["sealed_to"] != key_id(self.keys.sealing_public):
-                raise Refused("sealed to another key")
-            person = self.keys.open(event.get_id(), base64.b64decode(data["person"]))
+            person = self.person(event, data)
             now = self.db.execute("select version from stopped where entry = ?", [data["entry"]]).fetchone()
             stale = now is not None and now[0] >= data["entry_version"]
             erase = data.get("erase") or {}
@@ -135,8 +137,14 @@ class Recipient:
                 self.db.execute(
                     "insert or replace into stopped values (?, ?, ?, ?, ?, ?)",
                     [data["entry"], data["entry_version"], data["measure"], data["scope"],
-                     person["kana"], person["birth-date"]],
+                     person.get("kana"), person.get("birth-date")],
                 )
+                # By contract there are keyed hashes instead of names: whoever has one in common is meant, or may be.
+                keys = [(key["rule"], key["hash"]) for key in data.get("hashes", {}).get("keys", [])]
+                self.db.executemany("insert or ignore into stopped_hash values (?, ?, ?)",
+                                    [(*key, data["entry"]) for key in keys])
+                for rule, _ in [key for key in keys if key in self.own][:1]:
+                    print("a row of ours is stopped by", rule, flush=True)
             elif data["measure"] == "erase":
                 # A later version took the place of what this one says of the entry, but not of the erasure: your own system
                 # erases here as it does above.
@@ -167,12 +175,20 @@ class Recipient:
                 )
             return "stale" if stale else "new"
 
+    def person(self, event, data: dict) -> dict:
+        """The identifiers; empty where the contract says keyed hashes: there is nothing to open then."""
+        if "hashes" in data:
+            return {}
+        if data["sealed_to"] != key_id(self.keys.sealing_public):
+            raise Refused("sealed to another key")
+        return self.keys.open(event.get_id(), base64.b64decode(data["person"]))
+
     def test(self, event, data: dict, body: bytes) -> str:
         """The desk tries the endpoint before it is used, about an invented person: nothing is applied, and the answer shows
         that this recipient verified, opened, and reports."""
         if data["audience"] != self.me or event.get_subject() != self.me:
             raise Refused("for another recipient")
-        self.keys.open(event.get_id(), base64.b64decode(data["person"]))
+        self.person(event, data)
         report = {
             "instruction": event.get_id(),
             "recipient": self.me,
@@ -215,7 +231,8 @@ class Recipient:
 def from_environment() -> Recipient:
     secret = lambda name: base64.b64decode(os.environ[name])
     keys = Keys(secret("MADOGUCHI_REPORT_KEY"), secret("MADOGUCHI_SEALING_KEY"))
-    return Recipient(os.environ["MADOGUCHI_RECIPIENT"], keys, os.environ.get("MADOGUCHI_BOOKS", "books.sqlite"))
+    books, own = os.environ.get("MADOGUCHI_BOOKS", "books.sqlite"), os.environ.get("MADOGUCHI_OWN_HASHES")
+    return Recipient(os.environ["MADOGUCHI_RECIPIENT"], keys, books, own)
 
 
 if __name__ == "__main__" and sys.argv[1:] == ["keys"]:

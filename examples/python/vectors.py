@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import hmac
 import json
 import sys
 
@@ -49,6 +50,24 @@ request = V["request"]
 kid, _, text = request["EdDSA"].partition(",")
 Ed25519PublicKey.from_public_bytes(keys.report_public).verify(raw(text), request["lines"].encode())
 assert kid == key_id(keys.report_public)
+
+# Keyed hashes: each rule's parts, folded, with their lengths; then HMAC under the gate key, the first 16 bytes.
+hashed = V["keyed_hashes"]
+
+
+def keyed(start: str, *texts: str) -> str:
+    lengths = b"".join(len(text.encode()).to_bytes(2, "big") + text.encode() for text in texts)
+    digest = hashlib.sha256(start.encode() + lengths).digest()
+    return hmac.digest(raw(hashed["gate_key"]), digest, "sha256")[:16].hex()
+
+
+for key in hashed["keys"]:
+    parts = [hashed["folded"][part] for part in key["parts"]]
+    assert keyed("madoguchi-gate-key-v1", key["rule"], *parts) == key["hash"], key["rule"]
+assert keyed("madoguchi-gate-supplier-v1", hashed["supplier"]["folded"]) == hashed["supplier"]["tag"]
+said = json.loads(hashed["instruction"])["data"]
+assert "person" not in said and said["hashes"]["suppliers"] == [hashed["supplier"]["tag"]]
+assert said["hashes"]["keys"] == [{"rule": key["rule"], "hash": key["hash"]} for key in hashed["keys"]]
 
 assert hashlib.sha256(V["standing"]["lines"].encode()).hexdigest() == V["standing"]["digest"]
 print("all vectors verify")

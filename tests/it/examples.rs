@@ -8,9 +8,9 @@ use super::journey::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use console::By;
-use contracts::{EndedAs, Transport};
+use contracts::{EndedAs, IdentifiersAs, Transport, forms::Forms, register::Contract};
 use launcher::story::Contractor;
-use opt_out_propagation::WebhookKeys;
+use opt_out_propagation::{WebhookKeys, gate::GateKeys};
 use privacy_seal::keyfile::load_or_create_secret;
 use recipient_kit::{
     RecipientKeys,
@@ -386,6 +386,38 @@ async fn python_by_the_pull_feed_settles_an_opt_out() {
     let _running = example.start(&python, &root().join("examples/python/http_pull.py"));
     example.says("asking").await;
     settles(&desk, &example).await;
+}
+
+/// By contract there is nothing to open: a row of the contractor's own, kept as hashes only, meets the instruction's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn python_by_keyed_hashes_settles_an_opt_out() {
+    let Some(python) = python() else { return };
+    let desk = Desk::open().await;
+    let mut example = Example::new(&desk, "python-hashes");
+    let mut new = example.contractor.registration(Transport::Pull, None, None);
+    let forms = Forms { identifiers: IdentifiersAs::KeyedHashes, ..Forms::default() };
+    new.contract = Some(Contract { forms, ..launcher::story::contract() });
+    let by = By::new(desk.staff, "a contractor's example");
+    desk.obeyed("the example is registered", || desk.commands.register_recipient(by, new.clone())).await;
+    // What the contractor made of its rows when they came in, with the key that a person handed over.
+    let key = GateKeys::load_or_create(&desk.house.secrets().keys()).unwrap().of_recipient(example.contractor.id);
+    let (person, mut row) = (Person::number(1), gate::Person::new());
+    for (part, value) in [
+        (gate::Part::Kana, person.kana.replace('\u{3000}', "").as_str()),
+        (gate::Part::BirthDate, &person.birth_date.to_string()),
+        (gate::Part::Sex, "2"),
+    ] {
+        row.set(part, value).unwrap();
+    }
+    let own = gate::keyed::of_row(&key, &gate::Rules::built_in(), &row);
+    let own: String = own.iter().map(|key| format!("{} {}\n", key.rule, key.hash)).collect();
+    let file = example.folder.join("own-hashes");
+    std::fs::write(&file, own).unwrap();
+    example.environment.push(("MADOGUCHI_OWN_HASHES", file.display().to_string()));
+    let _running = example.start(&python, &root().join("examples/python/http_pull.py"));
+    example.says("asking").await;
+    settles(&desk, &example).await;
+    example.says("a row of ours is stopped by ").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,6 +14,16 @@ mod tables;
 mod webhooks;
 
 use clap::{Parser, Subcommand};
+use contracts::{IdentifiersAs, SignaturesAs, forms::Forms};
+
+/// What the contracts of a benchmark's recipients choose.
+fn forms(plain: bool) -> Forms {
+    if plain {
+        Forms { identifiers: IdentifiersAs::KeyedHashes, signatures: SignaturesAs::Hmac }
+    } else {
+        Forms::default()
+    }
+}
 
 #[derive(Parser)]
 #[command(about = "Benchmarks of the desk; figures count as ratios within one run")]
@@ -52,6 +62,9 @@ enum Name {
         /// Deliveries per run.
         #[arg(long, default_value_t = 10_000)]
         deliveries: usize,
+        /// By contract HMAC alone and keyed hashes instead of sealed identifiers: like for like with other webhook servers.
+        #[arg(long)]
+        plain: bool,
     },
     /// A backlog of stops to ten recipients over NATS, beside a bare loop that publishes durably to the same server.
     Nats {
@@ -86,7 +99,7 @@ fn main() -> anyhow::Result<()> {
             Name::Hop { journeys } => hop::run(journeys).await,
             Name::Nats { deliveries } => nats::run(deliveries).await,
             Name::Replay { positions } => replay::run(positions).await,
-            Name::Webhooks { deliveries } => webhooks::run(deliveries).await,
+            Name::Webhooks { deliveries, plain } => webhooks::run(deliveries, forms(plain)).await,
             Name::Sink => sink::serve().await,
             Name::Desk { up } => launcher::run(launcher::Cli { command: None, up }).await,
         }

@@ -11,7 +11,10 @@ use crate::{
 use anyhow::{Context, ensure};
 use chassis::{Cause, Clock, Home, Runtime};
 use console::command::By;
-use contracts::{CaseId, ChangeId, Code, EntryId, Measure, RecipientId, Scope, Service, StaffId, Transport, Uuid};
+use contracts::{
+    CaseId, ChangeId, Code, EntryId, Measure, RecipientId, Scope, Service, StaffId, Transport, Uuid, forms::Forms,
+    register::Contract,
+};
 use launcher::{Up, story};
 use opt_out_propagation::{
     entry::{self, Entry},
@@ -46,7 +49,7 @@ impl Measured {
     }
 }
 
-pub async fn run(deliveries: usize) -> anyhow::Result<()> {
+pub async fn run(deliveries: usize, forms: Forms) -> anyhow::Result<()> {
     let (mut figures, mut limit, mut ratio) = (Map::new(), Map::new(), Map::new());
     let bare = bare_posts(deliveries).await?;
     limit.insert("bare_posts_per_second".into(), json!(bare));
@@ -54,16 +57,16 @@ pub async fn run(deliveries: usize) -> anyhow::Result<()> {
     limit.insert("cpu_us_per_delivery".into(), json!(300));
     for endpoints in ENDPOINTS {
         let paths = vec!["ok"; endpoints];
-        let measured = one(&paths, deliveries.div_ceil(endpoints)).await?;
+        let measured = one(&paths, deliveries.div_ceil(endpoints), forms).await?;
         eprintln!("{endpoints} endpoints: {:.0} deliveries/s, {:.0} µs each", measured.per_second, measured.cpu_us);
         ratio.insert(endpoints.to_string(), json!(measured.per_second / bare));
         figures.insert(endpoints.to_string(), measured.json());
     }
-    let healthy = one(&["ok"; 9], deliveries / 10).await?;
+    let healthy = one(&["ok"; 9], deliveries / 10, forms).await?;
     for sickness in SICKNESSES {
         let mut paths = vec!["ok"; 9];
         paths.push(sickness);
-        let measured = one(&paths, deliveries / 10).await?;
+        let measured = one(&paths, deliveries / 10, forms).await?;
         let kept = measured.per_second / healthy.per_second;
         eprintln!("one of ten is sick ({sickness}): the others keep {:.0} %", kept * 100.0);
         ratio.insert(format!("sick_{sickness}"), json!(kept));
@@ -74,7 +77,7 @@ pub async fn run(deliveries: usize) -> anyhow::Result<()> {
 }
 
 /// `changes` stops to as many endpoints as there are paths. Counted is what arrives at paths named `ok`.
-async fn one(paths: &[&str], changes: usize) -> anyhow::Result<Measured> {
+async fn one(paths: &[&str], changes: usize, forms: Forms) -> anyhow::Result<Measured> {
     let sink = Sink::start().await?;
     let folder = tempfile::Builder::new()
         .prefix("madoguchi-bench")
@@ -84,7 +87,7 @@ async fn one(paths: &[&str], changes: usize) -> anyhow::Result<Measured> {
     let settings = [("ops.log", "off"), ("optout.allow_private_endpoints", "true"), ("optout.test_endpoints", "false")];
     let settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned()));
     let up = Up::start(&args, folder.path(), &settings, &|_| ()).await?;
-    register(&up, folder.path(), paths, &sink).await?;
+    register(&up, folder.path(), paths, &sink, forms).await?;
     // The backlog is made while nobody works it off.
     let up = up.only(&["steward"]).await?;
     backlog(&up, changes).await?;
@@ -108,12 +111,13 @@ async fn one(paths: &[&str], changes: usize) -> anyhow::Result<Measured> {
     })
 }
 
-async fn register(up: &Up, folder: &Path, paths: &[&str], sink: &Sink) -> anyhow::Result<()> {
+async fn register(up: &Up, folder: &Path, paths: &[&str], sink: &Sink, forms: Forms) -> anyhow::Result<()> {
     let (commands, staff) = (up.commands().await?, StaffId::new());
     for (n, path) in paths.iter().enumerate() {
         let label: Code = format!("endpoint-{n}").parse().context("a label")?;
         let contractor = story::Contractor::open(&folder.join(label.as_str()), RecipientId::new(), label)?;
-        let new = contractor.registration(Transport::Webhook, Some(sink.url(path, n)), None);
+        let mut new = contractor.registration(Transport::Webhook, Some(sink.url(path, n)), None);
+        new.contract = Some(Contract { forms, ..story::contract() });
         story::done(commands.register_recipient(By::new(staff, "benchmark"), new).await?)?;
     }
     Ok(())

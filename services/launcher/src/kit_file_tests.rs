@@ -90,8 +90,7 @@ fn body(keys: &RecipientKeys, position: i64) -> Vec<u8> {
             entry_version: 1,
             measure: Measure::Stop,
             scope: Scope::Both,
-            person: identifiers::seal(&keys.sealing_public(), id, &Personal::new(person)).unwrap(),
-            sealed_to: keys.sealing_id(),
+            person: identifiers::sealed(&keys.sealing_public(), id, &Personal::new(person)).unwrap(),
             erase: None,
         },
     };

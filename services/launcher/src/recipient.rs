@@ -6,11 +6,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use chassis::{Clock, Runtime, config::Settings, objects::Objects};
 use clap::{Args, Subcommand};
 use contracts::{
-    Code, ContractItem, Date, Diligence, RecipientId, RecipientKind, Scope, Sealed, StaffId, Timestamp, Transport,
-    Uuid,
+    Code, ContractItem, Date, Diligence, IdentifiersAs, RecipientId, RecipientKind, Scope, Sealed, SignaturesAs,
+    StaffId, Timestamp, Transport, Uuid,
     alert::SetContact,
     books::{BooksReply, ReplayRecipient, ShowBooks},
     endpoint_test::TestEndpoint,
+    forms::Forms,
     register::{
         Certification, Contract, RecipientReply, RemoveRecipient, ResumeRecipient, RotateKeys, ShowRecipient,
         SuspendRecipient,
@@ -177,6 +178,13 @@ pub struct New {
     /// Where in the contract each of the seven items stands, `scope=article-3`; once per item.
     #[arg(long = "item", value_parser = item)]
     items: Vec<(ContractItem, Code)>,
+    /// How the contract has instructions name the person: sealed, keyed-hashes (by the gate's rules, under its gate key:
+    /// `madoguchi gate key`).
+    #[arg(long, default_value = "sealed")]
+    identifiers: IdentifiersAs,
+    /// What the contract has webhooks signed with: both (HMAC and Ed25519), hmac.
+    #[arg(long, default_value = "both")]
+    signatures: SignaturesAs,
     /// Who and why.
     #[command(flatten)]
     by: By,
@@ -268,6 +276,7 @@ impl Desk {
             stop: new.stop,
             erase: new.erase,
             items: new.items,
+            forms: Forms { identifiers: new.identifiers, signatures: new.signatures },
         });
         let order = RegisterRecipient {
             recipient,

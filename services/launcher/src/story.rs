@@ -152,6 +152,7 @@ pub fn contract() -> Contract {
         stop: Diligence::Promptly,
         erase: Diligence::WithoutDelay,
         items: ContractItem::ALL.iter().map(|item| (*item, Code::of("article-3"))).collect(),
+        forms: Default::default(),
     }
 }
 

@@ -8,18 +8,21 @@
 use crate::{
     books,
     delivery::{Outcome, backoff},
+    person::Register,
     settings::Settings,
     transport::{Address, Opens, Parcel, Sent},
 };
 use chassis::{Bus, DbError, telemetry};
 use contracts::{
-    Code, InstructionId, RecipientId, Timestamp, Uuid,
-    endpoint_test::TestView,
+    Code, IdentifiersAs, InstructionId, RecipientId, RecipientKind, SignaturesAs, Timestamp, Uuid,
+    endpoint_test::{TestEvent, TestView},
+    forms::Whom,
     recipient::{Report, ReportAnswer},
+    register::Contract,
 };
 use futures::future::join_all;
 use jiff_sqlx::ToSqlx;
-use privacy_seal::PublicKey;
+use privacy_seal::{Personal, PublicKey};
 use recipient_kit::{digest_of, test_event};
 use sqlx::{PgConnection, PgPool};
 use std::{sync::Arc, time::Duration};
@@ -41,6 +44,8 @@ pub struct EndpointTests {
     pub bus: Arc<Bus>,
     /// Makes transports.
     pub opens: Arc<dyn Opens>,
+    /// Makes keyed hashes.
+    pub register: Arc<Register>,
     /// Pauses.
     pub settings: Settings,
     /// Wakes the deliveries: an endpoint came into use.
@@ -53,6 +58,7 @@ struct Due {
     id: Uuid,
     recipient: RecipientId,
     url: Option<Vec<u8>>,
+    signatures: SignaturesAs,
     body: Vec<u8>,
     tries: i32,
 }
@@ -83,8 +89,9 @@ impl EndpointTests {
     }
 
     async fn make(&self) -> Result<(), DbError> {
-        let untested: Vec<(Uuid, Uuid, Vec<u8>)> = sqlx::query_as(
-            "select e.id, r.id, r.sealing_key from endpoint e join recipient r on r.id = e.recipient
+        let untested: Vec<TestedRow> = sqlx::query_as(
+            "select e.id, r.id, e.transport, r.kind, r.sealing_key, c.terms from endpoint e join recipient r on r.id = e.recipient
+               left join contract_version c on c.recipient = r.id and c.ended_at is null
               where e.transport = 'webhook' and not e.tested
                 and e.version = (select max(version) from endpoint x where x.recipient = e.recipient)
                 and not exists (select from endpoint_test t where t.endpoint = e.id)
@@ -93,11 +100,15 @@ impl EndpointTests {
         .bind(ROUND)
         .fetch_all(self.bus.db().pool())
         .await?;
-        for (endpoint, recipient, key) in untested {
+        for tested in untested.into_iter().filter_map(Tested::of) {
             let at = self.bus.clock().now();
+            let Some(event) = tested.event(&self.register, at) else {
+                tracing::error!(recipient = %tested.recipient, "no test event can be made; is its sealing key one?");
+                continue;
+            };
             self.bus
                 .db()
-                .write(move |tx| Box::pin(async move { insert(tx, endpoint, RecipientId(recipient), &key, at).await }))
+                .write(move |tx| Box::pin(async move { insert(tx, tested.endpoint, &event, at).await }))
                 .await?;
         }
         Ok(())
@@ -110,23 +121,25 @@ impl EndpointTests {
             .db()
             .write(move |tx| {
                 Box::pin(async move {
-                    type Row = (Uuid, Uuid, Option<Vec<u8>>, Vec<u8>, i32);
+                    type Row = (Uuid, Uuid, Option<Vec<u8>>, Vec<u8>, i32, Option<String>);
                     let rows: Vec<Row> = sqlx::query_as(
                         "update endpoint_test t set tries = t.tries + 1, due_at = now() + make_interval(secs => $2)
                            from endpoint e
                           where e.id = t.endpoint and t.id in (
                             select id from endpoint_test where answered_at is null and due_at <= now()
                              order by due_at limit $1 for update skip locked)
-                         returning t.id, t.recipient, e.url, t.body, t.tries",
+                         returning t.id, t.recipient, e.url, t.body, t.tries,
+                           (select c.terms #>> '{forms,signatures}' from contract_version c where c.recipient = t.recipient and c.ended_at is null)",
                     )
                     .bind(ROUND)
                     .bind(held)
                     .fetch_all(tx)
                     .await?;
-                    let due = |(id, recipient, url, body, tries): Row| Due {
+                    let due = |(id, recipient, url, body, tries, signatures): Row| Due {
                         id,
                         recipient: RecipientId(recipient),
                         url,
+                        signatures: signatures.and_then(|word| word.parse().ok()).unwrap_or_default(),
                         body,
                         tries,
                     };
@@ -137,9 +150,9 @@ impl EndpointTests {
     }
 
     async fn send(&self, due: Due) -> Result<(), DbError> {
-        let Due { id, recipient, url, body, tries } = due;
+        let Due { id, recipient, url, signatures, body, tries } = due;
         let span = telemetry::linked_root_span("send test event", self.bus.service(), None);
-        let sent = match self.opens.open(&Address { recipient, transport: "webhook".to_owned(), url }) {
+        let sent = match self.opens.open(&Address { recipient, transport: "webhook".to_owned(), url, signatures }) {
             Ok(transport) => transport.send(&Parcel { instruction: id, recipient, body }).instrument(span).await,
             Err(reason) => {
                 tracing::error!(%recipient, reason, "an endpoint cannot be tested");
@@ -233,19 +246,43 @@ async fn note(tx: &mut PgConnection, id: Uuid, sent: Sent, pause: Duration, trie
     Ok(())
 }
 
-/// A test of an endpoint, in place of those before it.
-async fn insert(
-    tx: &mut PgConnection,
+/// An endpoint that is tested: endpoint, recipient, transport, kind, sealing key, contract.
+type TestedRow = (Uuid, Uuid, String, String, Vec<u8>, Option<serde_json::Value>);
+
+/// An endpoint that is tested, and how its recipient is told of people.
+struct Tested {
     endpoint: Uuid,
     recipient: RecipientId,
-    key: &[u8],
-    at: Timestamp,
-) -> Result<(), DbError> {
-    // Keys were looked at when they were registered.
-    let Ok(key) = PublicKey::from_bytes(key) else { return Ok(()) };
-    let id = InstructionId(Uuid::now_v7());
-    let Ok(event) = test_event::make(id, recipient, &key, at) else { return Ok(()) };
-    let body = serde_json::to_vec(&event).unwrap_or_default();
+    transport: String,
+    kind: RecipientKind,
+    key: Vec<u8>,
+    identifiers: IdentifiersAs,
+}
+
+impl Tested {
+    fn of((endpoint, recipient, transport, kind, key, terms): TestedRow) -> Option<Self> {
+        let contract: Option<Contract> = terms.and_then(|terms| serde_json::from_value(terms).ok());
+        let identifiers = contract.map(|c| c.forms.identifiers).unwrap_or_default();
+        let (recipient, kind) = (RecipientId(recipient), kind.parse().ok()?);
+        Some(Self { endpoint, recipient, transport, kind, key, identifiers })
+    }
+
+    /// The event, about an invented person in the form that the contract says. Keys were looked at when they were registered.
+    fn event(&self, register: &Register, at: Timestamp) -> Option<TestEvent> {
+        let id = InstructionId(Uuid::now_v7());
+        if self.identifiers == IdentifiersAs::KeyedHashes {
+            let person = Personal::new(test_event::invented());
+            let hashes = register.hashes(self.recipient, self.kind, Some(&person), &[])?;
+            return Some(test_event::about(Whom::Hashed(hashes), id, self.recipient, at));
+        }
+        test_event::make(id, self.recipient, &PublicKey::from_bytes(&self.key).ok()?, at).ok()
+    }
+}
+
+/// A test of an endpoint, in place of those before it.
+async fn insert(tx: &mut PgConnection, endpoint: Uuid, event: &TestEvent, at: Timestamp) -> Result<(), DbError> {
+    let (id, recipient) = (event.id, event.subject);
+    let body = serde_json::to_vec(event).unwrap_or_default();
     sqlx::query("update endpoint_test set due_at = 'infinity' where endpoint = $1 and answered_at is null")
         .bind(endpoint)
         .execute(&mut *tx)
@@ -270,20 +307,23 @@ async fn insert(
 /// The database did not do it.
 pub(crate) async fn repeat(
     tx: &mut PgConnection,
+    register: &Register,
     recipient: RecipientId,
     at: Timestamp,
 ) -> Result<Option<Code>, DbError> {
-    let newest: Option<(Uuid, String, Vec<u8>)> = sqlx::query_as(
-        "select e.id, e.transport, r.sealing_key from endpoint e join recipient r on r.id = e.recipient
+    let newest: Option<TestedRow> = sqlx::query_as(
+        "select e.id, r.id, e.transport, r.kind, r.sealing_key, c.terms from endpoint e join recipient r on r.id = e.recipient
+           left join contract_version c on c.recipient = r.id and c.ended_at is null
           where r.id = $1 order by e.version desc limit 1",
     )
     .bind(recipient.0)
     .fetch_optional(&mut *tx)
     .await?;
-    match newest {
+    match newest.and_then(Tested::of) {
         None => Ok(Some(Code::of("no-such-recipient"))),
-        Some((endpoint, transport, key)) if transport == "webhook" => {
-            insert(tx, endpoint, recipient, &key, at).await?;
+        Some(tested) if tested.transport == "webhook" => {
+            let Some(event) = tested.event(register, at) else { return Ok(Some(Code::of("no-test-event"))) };
+            insert(tx, tested.endpoint, &event, at).await?;
             Ok(None)
         }
         Some(_) => Ok(Some(Code::of("no-webhook-endpoint"))),

@@ -6,6 +6,7 @@
 //! entries that one recipient is still to be told of (it came later), and what an old endpoint owed.
 
 mod jobs;
+mod whom;
 mod write;
 
 pub use jobs::in_force;
@@ -19,13 +20,12 @@ use crate::{
 use calendar::Calendar;
 use chassis::{Bus, Cause, DbError, HandleError, Home, telemetry};
 use contracts::{
-    CaseId, ChangeId, Date, EntryId, InstructionId, Measure, RecipientId, RecipientKind, Scope, Sealed, Timestamp,
-    Uuid, envelope::TraceParent, recipient::EraseTerms,
+    CaseId, ChangeId, Date, EntryId, InstructionId, Measure, RecipientId, Scope, Timestamp, Uuid,
+    envelope::TraceParent, forms::Whom, recipient::EraseTerms,
 };
-use privacy_seal::PublicKey;
-use recipient_kit::{Identifiers, identifiers};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::Notify;
+use whom::Called;
 
 /// Changes in one batch.
 const BATCH: i64 = 64;
@@ -123,12 +123,12 @@ impl Job {
     }
 }
 
-/// Sealed identifiers and ids, made before the lock.
+/// Identifiers in each recipient's form and ids, made before the lock.
 #[derive(Default)]
 struct Prepared {
     jobs: Vec<Job>,
     candidates: Vec<Candidate>,
-    sealed: HashMap<InstructionId, Sealed>,
+    persons: HashMap<InstructionId, Whom>,
     /// What erasures of today reach and do not.
     erase: Option<EraseTerms>,
     /// The last day of a record of telling a hospital or another operator today.
@@ -222,9 +222,10 @@ impl FanOut {
             prepared.erase = Some(self.register.retention().erase(today, false, Calendar::embedded()));
         }
         drop(db);
+        let called = whom::called(pool, &prepared.candidates).await?;
         let mut last = None;
         for job in jobs {
-            match self.seal(&job, &prepared.candidates, &mut prepared.sealed).await {
+            match self.seal(&job, &prepared.candidates, &called, &mut prepared.persons).await {
                 Ok(()) => prepared.jobs.push(job),
                 // One entry that cannot be opened must not hold up the others; it is alarmed at every pass.
                 Err(error) => {
@@ -244,30 +245,16 @@ impl FanOut {
         &self,
         job: &Job,
         all: &[Candidate],
-        into: &mut HashMap<InstructionId, Sealed>,
+        called: &[Called],
+        into: &mut HashMap<InstructionId, Whom>,
     ) -> Result<(), FanOutError> {
         if job.to.is_empty() {
             return Ok(());
         }
         let person = if job.everything { None } else { Some(self.register.person(job.entry).await?) };
         for to in job.to.iter().filter_map(|n| all.get(*n)) {
-            let bad = |why| FanOutError::Recipient(to.recipient, why);
-            let key = PublicKey::from_bytes(&to.sealing_key).map_err(|_| bad("its sealing key is none"))?;
             let id = job.instruction(to);
-            let sealed = match &person {
-                // Where else the person was treated is none of a hospital's business (duty M8).
-                Some(person) if to.kind == RecipientKind::Hospital => {
-                    let own = person.map(|p| Identifiers { hospitals: vec![], ..p.clone() });
-                    identifiers::seal(&key, id, &own)
-                }
-                Some(person) => identifiers::seal(&key, id, person),
-                None => privacy_seal::seal_to(&key, &identifiers::aad(id), b"{}"),
-            };
-            let sealed = sealed.map_err(|_| bad("its sealing key cannot be used"))?;
-            if sealed.0.len() > contracts::recipient::BODY_MAX / 2 {
-                return Err(bad("the identifiers are too long"));
-            }
-            into.insert(id, sealed);
+            into.insert(id, self.whom(to, id, person.as_ref(), called)?);
         }
         Ok(())
     }

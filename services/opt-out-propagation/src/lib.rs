@@ -105,7 +105,8 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     }
     .open();
     let opens = deliver(&bus, &register, webhook_keys.clone(), &settings, deliveries.clone());
-    let tests = EndpointTests { bus: bus.clone(), opens, settings: settings.clone(), deliveries, wake: tests };
+    let (testing, from) = (settings.clone(), register.clone());
+    let tests = EndpointTests { bus: bus.clone(), opens, register: from, settings: testing, deliveries, wake: tests };
     let tests = Arc::new(tests);
     bus.spawn("tests of endpoints", tests.clone().run());
 

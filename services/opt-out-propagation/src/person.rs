@@ -7,13 +7,17 @@ use crate::{
 };
 use chassis::{AskError, Bus, DbError, HandleError, Reaction};
 use contracts::{
-    CaseId, Code, Date, DisclosePurpose, EntryId, PersonField, Uuid,
+    CaseId, Code, Date, DisclosePurpose, EntryId, PersonField, RecipientId, RecipientKind, Uuid,
+    forms::KeyedHashes,
     request::{Disclose, DisclosedReply},
 };
 use privacy::{BlindIndex, IndexField, Personal, PublicKey, Purpose, RecordClass, ServiceKey, Vault, VaultError};
 use recipient_kit::{Identifiers, Sex, identifiers::HOSPITALS_MAX};
 use serde::Deserialize;
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::HashSet,
+    sync::{Arc, OnceLock},
+};
 
 /// Names table and column in what is sealed.
 const PLACE: &[u8] = b"optout.register_entry.person";
@@ -60,6 +64,23 @@ impl Register {
     /// before get theirs when the gate opens.
     pub fn gate_with(&self, keys: GateKeys, rules: gate::Rules) {
         let _ = self.gate.set((keys, rules));
+    }
+
+    /// 鍵付きハッシュ: a person as the gate's rules say it under one recipient's gate key; without a person no key. `called`: what
+    /// hospitals with a filing are called. `None`: the gate is not open in this process, or no rule makes a key of it.
+    pub fn hashes(
+        &self,
+        recipient: RecipientId,
+        kind: RecipientKind,
+        person: Option<&Personal<Identifiers>>,
+        called: &[HashSet<gate::KeyDigest>],
+    ) -> Option<KeyedHashes> {
+        let (keys, rules) = self.gate.get()?;
+        let Some(person) = person else {
+            return Some(KeyedHashes { rules: rules.version.clone(), keys: vec![], suppliers: vec![] });
+        };
+        let person = person.disclose(Purpose::InstructRecipient);
+        gate_rows::hashes(&keys.of(recipient, kind), rules, person, called)
     }
 
     /// The key that others seal to.

@@ -1,8 +1,9 @@
 //! Who must be told of a change, and what exactly. Pure.
 
 use contracts::{
-    ChangeId, Code, Date, Diligence, EntryId, InstructionId, Measure, RecipientId, RecipientKind, Scope, Sealed,
-    Timestamp, Transport, Uuid,
+    ChangeId, Code, Date, Diligence, EntryId, InstructionId, Measure, RecipientId, RecipientKind, Scope, Timestamp,
+    Transport, Uuid,
+    forms::{Forms, Whom},
     recipient::{BODY_MAX, EraseTerms, Instruction, InstructionData, InstructionSource, InstructionType},
     register::{Certification, Contract},
 };
@@ -28,6 +29,13 @@ pub struct Candidate {
     pub certification: Option<Certification>,
     /// The contract in force; instructions are frozen to its version.
     pub contract: Option<(i32, Contract)>,
+}
+
+impl Candidate {
+    /// The forms that its contract chose.
+    pub fn forms(&self) -> Forms {
+        self.contract.as_ref().map(|(_, contract)| contract.forms).unwrap_or_default()
+    }
 }
 
 /// What a change is about, as far as it decides who is told.
@@ -236,10 +244,8 @@ pub struct Words {
     pub measure: Measure,
     /// Which tracks.
     pub scope: Scope,
-    /// The identifiers, sealed to the recipient.
-    pub person: Sealed,
-    /// By which of its keys it opens them.
-    pub sealed_to: Code,
+    /// Whom it is about, in the form of the contract.
+    pub person: Whom,
     /// What goes and what stays, where it is an erasure.
     pub erase: Option<EraseTerms>,
     /// When it is issued.
@@ -268,7 +274,6 @@ pub fn body(words: Words) -> Option<Vec<u8>> {
             measure: words.measure,
             scope: words.scope,
             person: words.person,
-            sealed_to: words.sealed_to,
             erase: words.erase,
         },
     };

@@ -23,6 +23,7 @@ fn contract() -> Contract {
         until: None,
         stop: Diligence::Promptly,
         erase: Diligence::WithoutDelay,
+        forms: Forms::default(),
         items: ContractItem::ALL.iter().map(|item| (*item, Code::of("article-3"))).collect(),
     }
 }
@@ -166,6 +167,10 @@ fn ids_are_stable_per_recipient_and_tell_nothing_across() {
     assert_ne!(late_change(change, a), late_change(change, b));
 }
 
+fn whom(sealed: Vec<u8>) -> Whom {
+    Whom::Sealed { person: contracts::Sealed(sealed), sealed_to: Code::of("0011223344556677") }
+}
+
 #[test]
 fn a_body_says_whom_it_is_for_and_nothing_internal() {
     let words = Words {
@@ -177,8 +182,7 @@ fn a_body_says_whom_it_is_for_and_nothing_internal() {
         entry_version: 3,
         measure: Measure::Stop,
         scope: Scope::Anonymised,
-        person: Sealed(vec![1, 2, 3]),
-        sealed_to: Code::of("0011223344556677"),
+        person: whom(vec![1, 2, 3]),
         erase: None,
         at: "2026-11-22T00:00:00Z".parse().unwrap(),
         deadline: "2026-11-29T00:00:00Z".parse().unwrap(),
@@ -189,7 +193,7 @@ fn a_body_says_whom_it_is_for_and_nothing_internal() {
     assert!(!is_for(b"{}", words.recipient));
     let text = String::from_utf8(bytes).unwrap();
     assert!(!text.contains(&words.entry.to_string()) && !text.contains("traceparent"), "{text}");
-    assert_eq!(body(Words { person: Sealed(vec![0; BODY_MAX]), ..words }), None);
+    assert_eq!(body(Words { person: whom(vec![0; BODY_MAX]), ..words }), None);
 }
 
 /// Freezes of current builds go to who builds: not to hospitals, and not to operators that have builds of their own.

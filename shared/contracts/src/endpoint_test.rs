@@ -6,6 +6,7 @@
 use crate::{
     Code, InstructionId, RecipientId, Sealed,
     envelope::{DataContentType, SpecVersion},
+    forms::{KeyedHashes, NotWhom, Whom},
     recipient::InstructionSource,
 };
 use jiff::Timestamp;
@@ -34,7 +35,8 @@ pub struct TestEvent {
     pub time: Timestamp,
     /// Always `application/json`.
     pub datacontenttype: DataContentType,
-    /// What is to be opened.
+    /// What is to be opened, or matched.
+    #[schemars(with = "TestFields")]
     pub data: TestData,
 }
 
@@ -47,16 +49,46 @@ pub enum TestType {
     V1,
 }
 
-/// What is to be opened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// What is to be opened, or matched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "TestFields", into = "TestFields")]
 pub struct TestData {
     /// Whom it is for, inside what is signed.
     pub audience: RecipientId,
+    /// An invented person, in the form that the contract says.
+    pub person: Whom,
+}
+
+/// What is to be opened, or matched, as it stands in the document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "TestData", extend("oneOf" = [{ "required": ["person", "sealed_to"] }, { "required": ["hashes"] }]))]
+pub struct TestFields {
+    /// Whom it is for, inside what is signed.
+    pub audience: RecipientId,
     /// An invented person's identifiers (見本), sealed as in an instruction; the additional data is the event's id.
-    pub person: Sealed,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<Sealed>,
     /// The id of the sealing key in use.
-    pub sealed_to: Code,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed_to: Option<Code>,
+    /// By contract, instead of both: the invented person's keyed hashes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hashes: Option<KeyedHashes>,
+}
+
+impl TryFrom<TestFields> for TestData {
+    type Error = NotWhom;
+    fn try_from(f: TestFields) -> Result<Self, NotWhom> {
+        Ok(Self { audience: f.audience, person: Whom::of((f.person, f.sealed_to, f.hashes))? })
+    }
+}
+
+impl From<TestData> for TestFields {
+    fn from(d: TestData) -> Self {
+        let (person, sealed_to, hashes) = d.person.fields();
+        Self { audience: d.audience, person, sealed_to, hashes }
+    }
 }
 
 /// 試験通知のやり直し: another test event to the webhook endpoint in force; deliveries go on meanwhile if it is in use.

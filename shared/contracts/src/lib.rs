@@ -16,6 +16,7 @@ pub mod duty;
 pub mod endpoint_test;
 pub mod envelope;
 pub mod flow;
+pub mod forms;
 pub mod gate;
 pub mod gate_desk;
 pub mod id;

@@ -4,7 +4,10 @@
 //! and one report work on NATS, by webhook and in a file. A report is a compact JWS (RFC 7515; EdDSA or ES256) by the
 //! recipient's key over the digest of the bytes that it received.
 
-use crate::{Code, Digest, InstructionId, Measure, RecipientId, ReportOutcome, Scope, Sealed};
+use crate::{
+    Code, Digest, InstructionId, Measure, RecipientId, ReportOutcome, Scope, Sealed,
+    forms::{KeyedHashes, NotWhom, Whom},
+};
 use jiff::{Timestamp, civil::Date};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -43,6 +46,7 @@ pub struct Instruction {
     /// Always `application/json`.
     pub datacontenttype: crate::envelope::DataContentType,
     /// What to do, and to whom.
+    #[schemars(with = "InstructionFields")]
     pub data: InstructionData,
 }
 
@@ -65,9 +69,34 @@ pub enum InstructionType {
 }
 
 /// What to do, and to whom.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "InstructionFields", into = "InstructionFields")]
+pub struct InstructionData {
+    /// Whom it is for, inside what is signed.
+    pub audience: RecipientId,
+    /// The life of the ledger; positions of two epochs never mix.
+    pub epoch: i32,
+    /// 通番.
+    pub position: i64,
+    /// The register entry as this recipient knows it.
+    pub entry: uuid::Uuid,
+    /// The version of the entry.
+    pub entry_version: i64,
+    /// 停止 or 消去.
+    pub measure: Measure,
+    /// Which tracks.
+    pub scope: Scope,
+    /// Whom it is about.
+    pub person: Whom,
+    /// With measure `erase`, and only then: what goes and what stays.
+    pub erase: Option<EraseTerms>,
+}
+
+/// What to do, and to whom (指示の内容), as it stands in the document: the person in one form exactly.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct InstructionData {
+#[schemars(rename = "InstructionData", extend("oneOf" = [{ "required": ["person", "sealed_to"] }, { "required": ["hashes"] }]))]
+pub struct InstructionFields {
     /// Whom it is for, inside what is signed.
     pub audience: RecipientId,
     /// The life of the ledger; positions of two epochs never mix.
@@ -84,12 +113,53 @@ pub struct InstructionData {
     pub scope: Scope,
     /// The person's identifiers ([`Identifiers`] as JSON, see the recipient kit), sealed to the recipient's X25519 key;
     /// the additional data of the seal is the instruction's id.
-    pub person: Sealed,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<Sealed>,
     /// SHA-256 of the recipient's sealing key in use, its first 8 bytes in hexadecimal.
-    pub sealed_to: Code,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed_to: Option<Code>,
+    /// By contract, instead of both: the person's keyed hashes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hashes: Option<KeyedHashes>,
     /// With measure `erase`, and only then: what goes and what stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erase: Option<EraseTerms>,
+}
+
+impl TryFrom<InstructionFields> for InstructionData {
+    type Error = NotWhom;
+    fn try_from(f: InstructionFields) -> Result<Self, NotWhom> {
+        Ok(Self {
+            audience: f.audience,
+            epoch: f.epoch,
+            position: f.position,
+            entry: f.entry,
+            entry_version: f.entry_version,
+            measure: f.measure,
+            scope: f.scope,
+            person: Whom::of((f.person, f.sealed_to, f.hashes))?,
+            erase: f.erase,
+        })
+    }
+}
+
+impl From<InstructionData> for InstructionFields {
+    fn from(d: InstructionData) -> Self {
+        let (person, sealed_to, hashes) = d.person.fields();
+        Self {
+            audience: d.audience,
+            epoch: d.epoch,
+            position: d.position,
+            entry: d.entry,
+            entry_version: d.entry_version,
+            measure: d.measure,
+            scope: d.scope,
+            person,
+            sealed_to,
+            hashes,
+            erase: d.erase,
+        }
+    }
 }
 
 /// 消去の範囲: what an instruction to erase reaches, and what it does not.

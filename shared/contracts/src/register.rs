@@ -4,6 +4,7 @@
 use crate::{
     CaseId, Code, ContractItem, Date, Diligence, EntryId, InstructionId, Measure, RecipientId, ReportOutcome, Scope,
     Sealed, StaffId, Transport,
+    forms::Forms,
     request::{NatsKey, RecipientRow},
 };
 use jiff::Timestamp;
@@ -50,6 +51,9 @@ pub struct Contract {
     /// 七項目: where in the contract each stands (`article-3`). One that is missing refuses the activation.
     #[schemars(length(max = 7))]
     pub items: Vec<(ContractItem, Code)>,
+    /// What the recipient has otherwise than usual.
+    #[serde(default, skip_serializing_if = "Forms::is_usual")]
+    pub forms: Forms,
 }
 
 impl Contract {

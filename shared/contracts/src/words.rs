@@ -146,6 +146,26 @@ words! {
         Resume = "resume",
     }
 
+    /// 本人の示し方: how a contract has an instruction name the person.
+    #[derive(Default)]
+    IdentifiersAs {
+        /// Sealed to the recipient's X25519 key (HPKE, RFC 9180).
+        #[default]
+        Sealed = "sealed",
+        /// 鍵付きハッシュ: keyed hashes by the gate's rules under the recipient's gate key; nothing that could be opened.
+        KeyedHashes = "keyed-hashes",
+    }
+
+    /// 署名の形式: what a contract has webhooks signed with.
+    #[derive(Default)]
+    SignaturesAs {
+        /// HMAC-SHA-256 (`v1`) and Ed25519 (`v1a`).
+        #[default]
+        Both = "both",
+        /// HMAC-SHA-256 (`v1`) alone; it proves the sender to nobody else.
+        Hmac = "hmac",
+    }
+
     /// 期限の文言: how the statute says until when, as contracts repeat it; what it is in days is configuration.
     Diligence {
         /// 直ちに: at once.

@@ -15,6 +15,7 @@ pub mod forbidden;
 pub mod index;
 pub mod judge;
 pub mod key;
+pub mod keyed;
 pub mod live;
 pub mod ndjson;
 pub mod part;

@@ -1,6 +1,7 @@
 use super::*;
 use contracts::{
     Sealed,
+    forms::Whom,
     recipient::{InstructionData, InstructionSource, InstructionType},
 };
 use proptest::prelude::*;
@@ -25,8 +26,7 @@ fn instruction(epoch: i32, position: i64, entry: u128, version: i64) -> Instruct
             entry_version: version,
             measure: Measure::Stop,
             scope: Scope::Both,
-            person: Sealed(vec![1]),
-            sealed_to: Code::of("0011223344556677"),
+            person: Whom::Sealed { person: Sealed(vec![1]), sealed_to: Code::of("0011223344556677") },
             erase: None,
         },
     }

@@ -17,6 +17,7 @@ use crate::{
 };
 use contracts::{
     Code, Date, InstructionId, Measure, RecipientId, ReportOutcome, Sealed,
+    forms::{KeyedHash, KeyedHashes, Whom},
     recipient::{Erasure, Instruction, Report, ReportAnswer, ReportStage, SignedReport},
 };
 use jiff::Timestamp;
@@ -74,6 +75,18 @@ struct Inner {
     tests: BTreeSet<InstructionId>,
     /// Who is stopped, by kana and date of birth: what this recipient asks before it uses a row.
     stopped: HashMap<(String, Date), Measure>,
+    /// The same of people who are known by keyed hashes only.
+    hashed: HashMap<KeyedHash, Measure>,
+}
+
+/// Whom an instruction is about, as far as this recipient can tell.
+enum Known {
+    /// Everybody: there is no person in it.
+    Everybody,
+    /// A person, by name.
+    Person(Personal<Identifiers>),
+    /// A person, by the rules of the gate.
+    Hashes(KeyedHashes),
 }
 
 /// The example.
@@ -108,6 +121,7 @@ impl ExampleContractor {
             open: BTreeMap::new(),
             tests: BTreeSet::new(),
             stopped: HashMap::new(),
+            hashed: HashMap::new(),
         };
         let this = Self {
             me,
@@ -131,7 +145,7 @@ impl ExampleContractor {
                 let instruction = apply::parse(&bytes.0).map_err(|e| damaged(e.to_string()))?;
                 let person = self.person_in(&instruction).map_err(|e| damaged(e.to_string()))?;
                 let taken = inner.ledger.take(&instruction).map_err(|e| damaged(e.to_string()))?;
-                self.note(&mut inner, taken, &instruction, person.as_ref());
+                self.note(&mut inner, taken, &instruction, person);
             }
             Line::Signed { instruction, report } => {
                 inner.open.entry(instruction).or_default().push_back(report);
@@ -182,7 +196,7 @@ impl ExampleContractor {
         inner.journal.append(&lines).map_err(TakeError::Journal)?;
         inner.ledger.take(&instruction)?;
         inner.open.insert(instruction.id, reports.into());
-        self.note(&mut inner, taken, &instruction, person.as_ref());
+        self.note(&mut inner, taken, &instruction, person);
         self.counts.send_modify(|c| c.open += 2);
         self.work.notify_one();
         Ok(taken)
@@ -194,10 +208,7 @@ impl ExampleContractor {
         let test = test_event::parse(bytes)?;
         let opens = || {
             test_event::look(self.me, &test)?;
-            if test.data.sealed_to != self.keys.sealing_id() {
-                return Err(TakeError::CannotOpen);
-            }
-            identifiers::open(&self.keys, test.id, &test.data.person).map_err(|_| TakeError::CannotOpen)
+            self.known(test.id, &test.data.person)
         };
         if let Err(error) = opens() {
             return Some(Err(error));
@@ -231,16 +242,21 @@ impl ExampleContractor {
     }
 
     /// Everything of everybody: there is no person in it.
-    fn person_in(&self, instruction: &Instruction) -> Result<Option<Personal<Identifiers>>, TakeError> {
+    fn person_in(&self, instruction: &Instruction) -> Result<Known, TakeError> {
         let everything = instruction.data.erase.as_ref().is_some_and(|terms| terms.everything);
-        if everything { Ok(None) } else { self.person(instruction).map(Some) }
+        if everything { Ok(Known::Everybody) } else { self.known(instruction.id, &instruction.data.person) }
     }
 
-    fn person(&self, instruction: &Instruction) -> Result<Personal<Identifiers>, TakeError> {
-        if instruction.data.sealed_to != self.keys.sealing_id() {
-            return Err(TakeError::CannotOpen);
+    /// Hashes under whatever gate key cannot be looked at; sealed to another key can.
+    fn known(&self, id: InstructionId, person: &Whom) -> Result<Known, TakeError> {
+        match person {
+            Whom::Hashed(hashes) if hashes.keys.is_empty() => Err(TakeError::CannotOpen),
+            Whom::Hashed(hashes) => Ok(Known::Hashes(hashes.clone())),
+            Whom::Sealed { sealed_to, .. } if *sealed_to != self.keys.sealing_id() => Err(TakeError::CannotOpen),
+            Whom::Sealed { .. } => {
+                identifiers::open(&self.keys, id, person).map(Known::Person).map_err(|_| TakeError::CannotOpen)
+            }
         }
-        identifiers::open(&self.keys, instruction.id, &instruction.data.person).map_err(|_| TakeError::CannotOpen)
     }
 
     fn report(&self, instruction: &Instruction, bytes: &[u8], stage: ReportStage, at: Timestamp) -> SignedReport {
@@ -258,17 +274,21 @@ impl ExampleContractor {
         report::sign(&report, &self.keys.signing)
     }
 
-    fn note(&self, inner: &mut Inner, taken: Taken, instruction: &Instruction, person: Option<&Personal<Identifiers>>) {
-        if taken == Taken::New
-            && let Some(person) = person
-        {
-            let person = person.disclose(Purpose::InstructRecipient);
-            // To resume lifts the freeze of current builds and no stop.
-            let measure = match instruction.data.measure {
-                Measure::Resume => Measure::Stop,
-                measure => measure,
-            };
-            inner.stopped.insert((person.kana.clone(), person.birth_date), measure);
+    fn note(&self, inner: &mut Inner, taken: Taken, instruction: &Instruction, person: Known) {
+        // To resume lifts the freeze of current builds and no stop.
+        let measure = match instruction.data.measure {
+            Measure::Resume => Measure::Stop,
+            measure => measure,
+        };
+        match person {
+            Known::Person(person) if taken == Taken::New => {
+                let person = person.disclose(Purpose::InstructRecipient);
+                inner.stopped.insert((person.kana.clone(), person.birth_date), measure);
+            }
+            Known::Hashes(hashes) if taken == Taken::New => {
+                inner.hashed.extend(hashes.keys.into_iter().map(|key| (key, measure)));
+            }
+            Known::Person(_) | Known::Hashes(_) | Known::Everybody => {}
         }
         self.counts.send_modify(|c| {
             c.taken += 1;
@@ -335,6 +355,12 @@ impl ExampleContractor {
     /// May this recipient use the data of this person? `Some(measure)`: no.
     pub fn stopped(&self, kana: &str, birth_date: Date) -> Option<Measure> {
         self.lock().stopped.get(&(kana.to_owned(), birth_date)).copied()
+    }
+    /// The same for a row by its keyed hashes (the crate `gate`, `keyed::of_row`): by which rule it is stopped, and how. What the
+    /// rule means, exact or possible, the gate's rules say.
+    pub fn stopped_by(&self, row: &[KeyedHash]) -> Option<(Code, Measure)> {
+        let inner = self.lock();
+        row.iter().find_map(|key| Some((key.rule.clone(), *inner.hashed.get(key)?)))
     }
     /// The ledger as it stands.
     pub fn ledger(&self) -> Ledger {

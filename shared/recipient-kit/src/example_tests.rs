@@ -49,8 +49,7 @@ fn body(to: &RecipientKeys, audience: RecipientId, position: i64) -> Vec<u8> {
             entry_version: position,
             measure: Measure::Stop,
             scope: Scope::Both,
-            person: identifiers::seal(&to.sealing_public(), id, &person).unwrap(),
-            sealed_to: to.sealing_id(),
+            person: identifiers::sealed(&to.sealing_public(), id, &person).unwrap(),
             erase: None,
         },
     })

@@ -1,7 +1,7 @@
 //! Whom an instruction is about: what a recipient needs to find the person in its own data, and nothing more.
 
-use crate::keys::RecipientKeys;
-use contracts::{Date, InstructionId, Sealed};
+use crate::{key_id, keys::RecipientKeys};
+use contracts::{Date, InstructionId, Sealed, forms::Whom};
 use privacy_seal::{Personal, PublicKey, seal::OpenError, seal::SealError, seal_json};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -61,16 +61,25 @@ pub fn seal(key: &PublicKey, instruction: InstructionId, person: &Personal<Ident
     seal_json(key, &aad(instruction), person)
 }
 
+/// The same, as it stands in an instruction.
+///
+/// # Errors
+/// The key cannot be sealed to.
+pub fn sealed(key: &PublicKey, instruction: InstructionId, person: &Personal<Identifiers>) -> Result<Whom, SealError> {
+    Ok(Whom::Sealed { person: seal(key, instruction, person)?, sealed_to: key_id(key.as_bytes()) })
+}
+
 /// Opens them (what the recipient does).
 ///
 /// # Errors
-/// Sealed to another key, for another instruction, changed, or not identifiers.
+/// Sealed to another key, for another instruction, changed, or not identifiers; keyed hashes cannot be opened.
 pub fn open(
     keys: &RecipientKeys,
     instruction: InstructionId,
-    person: &Sealed,
+    person: &Whom,
 ) -> Result<Personal<Identifiers>, OpenError> {
-    keys.open(&aad(instruction), &person.0)?.json().map_err(|_| OpenError::Form)
+    let sealed = person.sealed().ok_or(OpenError::Form)?;
+    keys.open(&aad(instruction), &sealed.0)?.json().map_err(|_| OpenError::Form)
 }
 
 #[cfg(test)]
@@ -93,7 +102,7 @@ mod tests {
     fn only_this_recipient_opens_them_and_only_for_this_instruction() {
         let (mine, other) = (RecipientKeys::random().unwrap(), RecipientKeys::random().unwrap());
         let (one, two) = (InstructionId(Uuid::from_u128(1)), InstructionId(Uuid::from_u128(2)));
-        let sealed = seal(&mine.sealing_public(), one, &person()).unwrap();
+        let sealed = sealed(&mine.sealing_public(), one, &person()).unwrap();
         assert_eq!(
             open(&mine, one, &sealed).unwrap().disclose(Purpose::InstructRecipient),
             person().disclose(Purpose::InstructRecipient)

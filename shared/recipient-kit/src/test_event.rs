@@ -1,9 +1,10 @@
 //! 試験通知: the test event, read and checked as an instruction is; it is answered with a report of stage `received`.
 
-use crate::{Identifiers, Refused, Sex, identifiers, keys::KeysError, report};
+use crate::{Identifiers, Refused, Sex, identifiers, keys::KeysError};
 use contracts::{
     InstructionId, RecipientId,
     endpoint_test::{TestData, TestEvent},
+    forms::Whom,
     recipient::BODY_MAX,
 };
 use jiff::Timestamp;
@@ -25,20 +26,29 @@ pub fn look(me: RecipientId, test: &TestEvent) -> Result<(), Refused> {
     if test.data.audience == me { Ok(()) } else { Err(Refused::NotForMe) }
 }
 
-/// Makes one, about an invented person (見本 means sample).
+/// Makes one, about an invented person, sealed.
 ///
 /// # Errors
 /// The key is none that can be sealed to.
 pub fn make(id: InstructionId, recipient: RecipientId, key: &PublicKey, at: Timestamp) -> Result<TestEvent, KeysError> {
-    let person = Personal::new(Identifiers {
+    let sealed = identifiers::sealed(key, id, &Personal::new(invented())).map_err(std::io::Error::other)?;
+    Ok(about(sealed, id, recipient, at))
+}
+
+/// The invented person (見本 means sample).
+pub fn invented() -> Identifiers {
+    Identifiers {
         kana: "ミホン ハナコ".to_owned(),
         birth_date: jiff::civil::date(1980, 2, 29),
         name: Some("見本 花子".to_owned()),
         sex: Some(Sex::Female),
         hospitals: vec![],
-    });
-    let sealed = identifiers::seal(key, id, &person).map_err(std::io::Error::other)?;
-    Ok(TestEvent {
+    }
+}
+
+/// The same about whoever is at hand, in whatever form.
+pub fn about(person: Whom, id: InstructionId, recipient: RecipientId, at: Timestamp) -> TestEvent {
+    TestEvent {
         specversion: Default::default(),
         id,
         source: Default::default(),
@@ -46,6 +56,6 @@ pub fn make(id: InstructionId, recipient: RecipientId, key: &PublicKey, at: Time
         subject: recipient,
         time: at,
         datacontenttype: Default::default(),
-        data: TestData { audience: recipient, person: sealed, sealed_to: report::key_id(key.as_bytes()) },
-    })
+        data: TestData { audience: recipient, person },
+    }
 }

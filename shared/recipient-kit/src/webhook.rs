@@ -116,16 +116,21 @@ pub struct Headers {
     pub signature: String,
 }
 
-/// What signs for one endpoint: a secret of its own, and the desk's key.
+/// What signs for one endpoint: a secret of its own, and the desk's key where the contract has both.
 pub struct Signer {
     secret: Secret,
-    key: SigningKey,
+    key: Option<SigningKey>,
 }
 
 impl Signer {
     /// Both keys.
     pub const fn new(secret: Secret, key: SigningKey) -> Self {
-        Self { secret, key }
+        Self { secret, key: Some(key) }
+    }
+
+    /// HMAC alone (`v1`), by contract.
+    pub const fn hmac(secret: Secret) -> Self {
+        Self { secret, key: None }
     }
 
     /// The headers of an attempt at `now` (Unix seconds). `id` must not contain a dot or a space (ours are UUIDs).
@@ -135,8 +140,11 @@ impl Signer {
         let mut mac = self.secret.mac();
         mac.update(&content);
         let v1 = STANDARD.encode(mac.finalize().into_bytes());
-        let v1a = STANDARD.encode(self.key.sign(&content).to_bytes());
-        Headers { id: id.to_owned(), timestamp: now.to_string(), signature: format!("v1a,{v1a} v1,{v1}") }
+        let signature = match &self.key {
+            Some(key) => format!("v1a,{} v1,{v1}", STANDARD.encode(key.sign(&content).to_bytes())),
+            None => format!("v1,{v1}"),
+        };
+        Headers { id: id.to_owned(), timestamp: now.to_string(), signature }
     }
 }
 

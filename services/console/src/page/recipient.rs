@@ -21,6 +21,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use contracts::{
     Code, ContractItem, Date, Diligence, RecipientId, Scope, Timestamp, Transport, Uuid,
+    forms::Forms,
     register::{Certification, Contract, RecipientReply, RecipientView, TaskRow},
     request::NatsKey,
 };
@@ -94,6 +95,10 @@ pub(super) fn contract(fields: &Fields) -> Result<Option<Contract>, &'static str
         stop: fields.parsed("contract_stop").unwrap_or(Diligence::WithoutDelay),
         erase: fields.parsed("contract_erase").unwrap_or(Diligence::WithoutDelay),
         items,
+        forms: Forms {
+            identifiers: fields.parsed("contract_identifiers").unwrap_or_default(),
+            signatures: fields.parsed("contract_signatures").unwrap_or_default(),
+        },
     }))
 }
 

@@ -139,7 +139,8 @@ impl Engine {
                 // Our own, lost and taken again: the old task has the old fence.
                 old.lease.lose();
             }
-            let address = Address { recipient: row.carrier, transport: row.transport.clone(), url: row.url.clone() };
+            let (transport, url) = (row.transport.clone(), row.url.clone());
+            let address = Address { recipient: row.carrier, transport, url, signatures: row.signatures };
             match self.opens.open(&address) {
                 Ok(transport) => {
                     let lease = Arc::new(Lease::new(&row, begun + self.settings.good_for()));

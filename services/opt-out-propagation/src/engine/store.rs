@@ -1,7 +1,7 @@
 //! The statements of the delivery engine: leases, and what is to be sent.
 
 use chassis::{Db, DbError};
-use contracts::{RecipientId, Uuid};
+use contracts::{RecipientId, SignaturesAs, Uuid};
 use std::{collections::HashSet, time::Duration};
 
 /// A leased endpoint.
@@ -17,6 +17,8 @@ pub struct Taken {
     pub transport: String,
     /// The sealed URL.
     pub url: Option<Vec<u8>>,
+    /// What the contract in force of whose address it is has webhooks signed with.
+    pub signatures: SignaturesAs,
     /// The fence of this lease.
     pub fence: i64,
     /// Every position up to here has an outcome.
@@ -52,7 +54,7 @@ pub async fn take(db: &Db, me: Uuid, held: usize, lease: Duration) -> Result<Vec
     let held = held as i64;
     db.write(move |tx| {
         Box::pin(async move {
-            type Row = (Uuid, Uuid, Uuid, String, Option<Vec<u8>>, i64, i64);
+            type Row = (Uuid, Uuid, Uuid, String, Option<Vec<u8>>, i64, i64, Option<String>);
             let rows: Vec<Row> = sqlx::query_as(
                 "update endpoint set owner = $1, fence = fence + 1, lease_until = now() + make_interval(secs => $2)
                   where id in (
@@ -63,7 +65,9 @@ pub async fn take(db: &Db, me: Uuid, held: usize, lease: Duration) -> Result<Vec
                      for update skip locked)
                  returning id, recipient, coalesce((select v.recipient from endpoint v where v.id = endpoint.via), recipient),
                    coalesce((select v.transport from endpoint v where v.id = endpoint.via), transport),
-                   coalesce((select v.url from endpoint v where v.id = endpoint.via), url), fence, cursor",
+                   coalesce((select v.url from endpoint v where v.id = endpoint.via), url), fence, cursor,
+                   (select c.terms #>> '{forms,signatures}' from contract_version c where c.ended_at is null
+                       and c.recipient = coalesce((select v.recipient from endpoint v where v.id = endpoint.via), endpoint.recipient))",
             )
             .bind(me)
             .bind(lease.as_secs_f64())
@@ -72,12 +76,13 @@ pub async fn take(db: &Db, me: Uuid, held: usize, lease: Duration) -> Result<Vec
             .await?;
             Ok(rows
                 .into_iter()
-                .map(|(id, recipient, carrier, transport, url, fence, cursor)| Taken {
+                .map(|(id, recipient, carrier, transport, url, fence, cursor, signatures)| Taken {
                     id,
                     recipient: RecipientId(recipient),
                     carrier: RecipientId(carrier),
                     transport,
                     url,
+                    signatures: signatures.and_then(|word| word.parse().ok()).unwrap_or_default(),
                     fence,
                     cursor,
                 })

@@ -16,7 +16,7 @@ use contracts::{
 };
 use futures::future::BoxFuture;
 use jiff_sqlx::ToSqlx;
-use recipient_kit::{digest_of, key_id};
+use recipient_kit::digest_of;
 use sqlx::PgConnection;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -149,8 +149,7 @@ async fn issue(
                 entry_version: job.version,
                 measure: job.measure,
                 scope: job.scope,
-                person: prepared.sealed.get(&id).cloned().ok_or_else(missing)?,
-                sealed_to: key_id(&to.sealing_key),
+                person: prepared.persons.get(&id).cloned().ok_or_else(missing)?,
                 erase: erase_terms(job, prepared),
                 at: batch.at,
                 deadline,

@@ -102,6 +102,17 @@ pub struct Desk {
     loaded: Mutex<Loaded>,
 }
 
+/// For each hospital with a filing the digests of all the ways in which it is called.
+pub(crate) fn called<'a>(filings: impl IntoIterator<Item = &'a Filing>) -> Vec<HashSet<KeyDigest>> {
+    let mut known: HashMap<&Code, HashSet<KeyDigest>> = HashMap::new();
+    for filing in filings {
+        let called = [filing.supplier.as_str(), filing.called.as_str()];
+        let ways = called.iter().filter_map(|c| gate::person::supplier(c)).map(|c| supplier_digest(&c));
+        known.entry(&filing.supplier).or_default().extend(ways);
+    }
+    known.into_values().collect()
+}
+
 impl Desk {
     /// Makes keys of entries that have none under the rules in force, and reads all of them.
     ///
@@ -241,14 +252,8 @@ impl Desk {
                 .fetch_all(self.bus.db().pool())
                 .await?;
         let all: Vec<Filing> = rows.into_iter().map(|j| j.0).collect();
-        let mut known: HashMap<Code, HashSet<KeyDigest>> = HashMap::new();
-        for filing in &all {
-            let ways = known.entry(filing.supplier.clone()).or_default();
-            let called = [filing.supplier.as_str(), filing.called.as_str()];
-            ways.extend(called.iter().filter_map(|c| gate::person::supplier(c)).map(|c| supplier_digest(&c)));
-        }
-        *self.filings.write().unwrap_or_else(PoisonError::into_inner) =
-            Filings { all, known: known.into_values().collect() };
+        let known = called(&all);
+        *self.filings.write().unwrap_or_else(PoisonError::into_inner) = Filings { all, known };
         Ok(())
     }
 

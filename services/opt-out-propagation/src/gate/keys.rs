@@ -4,7 +4,7 @@ use aes_gcm::{
     Aes256Gcm, KeyInit, Nonce,
     aead::{Aead, Payload},
 };
-use contracts::{RecipientId, Uuid};
+use contracts::{RecipientId, RecipientKind, Uuid};
 use ed25519_dalek::SigningKey;
 use gate::{GateKey, MasterKey, snapshot::KeyFile};
 use privacy_seal::{KeyFileError, keyfile};
@@ -58,6 +58,11 @@ impl GateKeys {
     /// The core zone's key.
     pub fn of_core_zone(&self) -> GateKey {
         GateKey::new(&self.master.of_core_zone())
+    }
+
+    /// The key by which a recipient of this kind asks the gate.
+    pub fn of(&self, recipient: RecipientId, kind: RecipientKind) -> GateKey {
+        if kind == RecipientKind::CoreZone { self.of_core_zone() } else { self.of_recipient(recipient) }
     }
 
     /// What a person hands to a user of the gate; none: the core zone.

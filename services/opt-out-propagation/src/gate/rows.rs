@@ -2,8 +2,11 @@
 
 use super::keys::GateKeys;
 use chassis::DbError;
-use contracts::{Code, EntryId, Scope, Uuid};
-use gate::{KeyDigest, Part, Person, Rules, index::Standing, key};
+use contracts::{
+    Code, EntryId, Scope, Uuid,
+    forms::{KeyedHashes, SUPPLIERS_MAX},
+};
+use gate::{GateKey, KeyDigest, Part, Person, Rules, index::Standing, key, keyed};
 use recipient_kit::{Identifiers, Sex};
 use sqlx::PgConnection;
 use std::collections::HashSet;
@@ -77,6 +80,31 @@ impl Made {
     }
 }
 
+/// All the ways in which the hospitals are called that an entry is held to; `None`: it stops rows from everybody.
+fn held_to<'a>(named: &[KeyDigest], known: &'a [HashSet<KeyDigest>]) -> Option<Vec<&'a KeyDigest>> {
+    let resolved: Option<Vec<&HashSet<KeyDigest>>> =
+        named.iter().map(|digest| known.iter().find(|ways| ways.contains(digest))).collect();
+    resolved.filter(|r| !r.is_empty()).map(|r| r.into_iter().flatten().collect())
+}
+
+/// 鍵付きハッシュ: an entry as an instruction tells it to one user of the gate. Hospitals as [`standing`] holds to them. `None`:
+/// nobody could be found by it.
+pub fn hashes(
+    key: &GateKey,
+    rules: &Rules,
+    identifiers: &Identifiers,
+    known: &[HashSet<KeyDigest>],
+) -> Option<KeyedHashes> {
+    let named = identifiers.hospitals.iter().map(|h| gate::person::supplier(h).map(|h| key::supplier_digest(&h)));
+    // One that has no readable name is not known.
+    let named: Option<Vec<KeyDigest>> = named.collect();
+    let suppliers = named.as_deref().and_then(|named| held_to(named, known)).unwrap_or_default();
+    let hashes = keyed::of_entry(key, rules, &person_of(identifiers), suppliers);
+    // Held to more than fit: then to all.
+    let suppliers = if hashes.suppliers.len() > SUPPLIERS_MAX { vec![] } else { hashes.suppliers };
+    (!hashes.keys.is_empty()).then_some(KeyedHashes { suppliers, ..hashes })
+}
+
 /// Reads a row back. `known` are the digests of suppliers with a filing, each with all the ways in which it is called.
 ///
 /// An entry is held to the hospitals that its person named only if every one of them is known here. One that is not could be
@@ -98,8 +126,6 @@ pub fn standing(
             n => of.push((n, KeyDigest(digest))),
         }
     }
-    let resolved: Option<Vec<&HashSet<KeyDigest>>> =
-        named.iter().map(|digest| known.iter().find(|ways| ways.contains(digest))).collect();
-    let suppliers = resolved.filter(|r| !r.is_empty()).map(|r| r.into_iter().flatten().copied().collect());
+    let suppliers = held_to(&named, known).map(|ways| ways.into_iter().copied().collect());
     Some(Standing { entry, scope, suppliers, keys: of })
 }

@@ -137,6 +137,7 @@ mod tests {
                 stop: Diligence::Immediately,
                 erase: Diligence::Promptly,
                 items: vec![],
+                forms: Default::default(),
             },
         ));
         let all = [own, hospital(2), hospital(3)];

@@ -101,10 +101,10 @@ impl Recipients {
     /// # Errors
     /// The database did not do it.
     pub async fn test_endpoint(&self, command: StaffCommand<TestEndpoint>) -> Result<StaffReply, HandleError> {
-        let recipient = command.order.recipient;
+        let (recipient, register) = (command.order.recipient, self.register.clone());
         let reply = self
             .ordered(&command, recipient.0, "tested-again", move |tx, at| {
-                Box::pin(async move { endpoint_test::repeat(tx, recipient, at).await })
+                Box::pin(async move { endpoint_test::repeat(tx, &register, recipient, at).await })
             })
             .await;
         self.tests.notify_one();

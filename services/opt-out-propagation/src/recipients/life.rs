@@ -396,6 +396,16 @@ pub(super) async fn contract(
     new: &Contract,
     at: Timestamp,
 ) -> Result<(), DbError> {
+    // Who delivers there signs as the contract before says: it loses its lease, and the next one reads the new one.
+    sqlx::query(
+        "update endpoint set owner = null, fence = fence + 1, lease_until = '-infinity'
+          where (recipient = $1 or via in (select id from endpoint where recipient = $1))
+            and coalesce((select terms #>> '{forms,signatures}' from contract_version where recipient = $1 and ended_at is null), 'both') <> $2",
+    )
+    .bind(recipient.0)
+    .bind(new.forms.signatures.as_str())
+    .execute(&mut *tx)
+    .await?;
     sqlx::query("update contract_version set ended_at = $2 where recipient = $1 and ended_at is null")
         .bind(recipient.0)
         .bind(at.to_sqlx())

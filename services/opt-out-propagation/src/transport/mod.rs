@@ -7,7 +7,7 @@ pub mod webhook;
 use crate::{delivery::Outcome, person::Register, settings::Settings};
 use async_trait::async_trait;
 use chassis::Bus;
-use contracts::{RecipientId, Uuid};
+use contracts::{RecipientId, SignaturesAs, Uuid};
 use std::sync::Arc;
 
 /// One body on its way.
@@ -52,6 +52,8 @@ pub struct Address {
     pub transport: String,
     /// The sealed URL of a webhook.
     pub url: Option<Vec<u8>>,
+    /// What its contract has webhooks signed with.
+    pub signatures: SignaturesAs,
 }
 
 /// Makes transports for endpoints.
@@ -80,7 +82,7 @@ impl Opens for Transports {
         let sealed = address.url.as_deref().ok_or("the endpoint has no URL")?;
         let opened = self.register.open(address.recipient.0.as_bytes(), sealed).ok_or("the URL cannot be opened")?;
         let text = opened.text().map_err(|_| "the URL is no text")?;
-        let signer = self.keys.signer(address.recipient);
+        let signer = self.keys.signer_as(address.recipient, address.signatures);
         let clock = self.bus.clock().clone();
         webhook::Webhook::new(&text, signer, clock, self.settings.send(), self.settings.allow_private_endpoints)
             .map(|w| Arc::new(w) as Arc<dyn Transport>)

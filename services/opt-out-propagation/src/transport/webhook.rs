@@ -16,7 +16,7 @@ use crate::{
 use async_trait::async_trait;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use chassis::Clock;
-use contracts::RecipientId;
+use contracts::{RecipientId, SignaturesAs};
 use ed25519_dalek::SigningKey;
 use hmac::{Hmac, Mac};
 use hyper::body::Incoming;
@@ -78,6 +78,14 @@ impl WebhookKeys {
     pub fn signer(&self, recipient: RecipientId) -> Signer {
         let (secret, key) = self.parts(recipient);
         Signer::new(secret, key)
+    }
+
+    /// The same, as its contract says.
+    pub fn signer_as(&self, recipient: RecipientId, signatures: SignaturesAs) -> Signer {
+        match signatures {
+            SignaturesAs::Both => self.signer(recipient),
+            SignaturesAs::Hmac => Signer::hmac(self.parts(recipient).0),
+        }
     }
 
     /// What signs the files that are carried to a recipient: the same key as its webhooks, so there is one to hand over. A

@@ -207,6 +207,11 @@ impl Desk {
             hospitals: vec!["みどり病院".into()],
         });
         self.register.keep(case, entry, &person).await.unwrap().unwrap();
+        self.enter_kept(case, entry, measure).await;
+    }
+
+    /// The same for a person who is kept already.
+    pub async fn enter_kept(&self, case: CaseId, entry: EntryId, measure: Measure) {
         let at = self.bus.clock().now();
         let input = entry::Input::EnterStop {
             case,
@@ -270,6 +275,7 @@ pub fn contract() -> Contract {
         stop: Diligence::Promptly,
         erase: Diligence::WithoutDelay,
         items: ContractItem::ALL.iter().map(|item| (*item, Code::of("article-3"))).collect(),
+        forms: Default::default(),
     }
 }
 

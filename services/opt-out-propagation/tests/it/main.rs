@@ -9,6 +9,7 @@ mod duties;
 mod engine;
 mod fan_out;
 mod files;
+mod forms;
 mod gate;
 mod heard;
 mod lawful;

@@ -275,8 +275,7 @@ impl Sandbox {
                 entry_version: version,
                 measure,
                 scope: Scope::Both,
-                person: identifiers::seal(key, id, &person).map_err(|e| e.to_string())?,
-                sealed_to: crate::key_id(key.as_bytes()),
+                person: identifiers::sealed(key, id, &person).map_err(|e| e.to_string())?,
                 erase: (measure == Measure::Erase).then(|| erase_terms(now)),
             },
         };

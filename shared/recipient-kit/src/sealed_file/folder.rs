@@ -13,6 +13,7 @@ use crate::{
 };
 use contracts::{
     Code, Digest, InstructionId, RecipientId, Sealed, Timestamp,
+    forms::{KeyedHashes, Whom},
     recipient::{Instruction, Report, ReportStage, SignedReport},
 };
 use privacy_seal::{Personal, Purpose};
@@ -33,7 +34,7 @@ pub struct Shown {
     pub taken: Result<Taken, Refused>,
     /// SHA-256 of its bytes.
     pub digest: Digest,
-    /// Whom it is about; absent when it cannot be opened with the key at hand.
+    /// Whom it is about; absent when it cannot be opened with the key at hand, or has keyed hashes.
     pub person: Option<Personal<Identifiers>>,
 }
 
@@ -170,6 +171,14 @@ impl Folder {
     }
 }
 
+/// By contract there are keyed hashes instead of identifiers.
+const fn hashes(instruction: &Instruction) -> Option<&KeyedHashes> {
+    match &instruction.data.person {
+        Whom::Hashed(hashes) => Some(hashes),
+        Whom::Sealed { .. } => None,
+    }
+}
+
 /// One line of NDJSON per instruction, with the identifiers in the clear.
 pub fn ndjson(shown: &[Shown]) -> String {
     let mut out = String::new();
@@ -187,6 +196,7 @@ pub fn ndjson(shown: &[Shown]) -> String {
             "issued": one.instruction.time, "due": one.instruction.expirytime, "digest": one.digest,
             "taken": taken, "why": why,
             "person": one.person.as_ref().map(|p| p.disclose(Purpose::InstructRecipient)),
+            "hashes": hashes(&one.instruction),
         });
         out.push_str(&line.to_string());
         out.push('\n');
@@ -194,18 +204,19 @@ pub fn ndjson(shown: &[Shown]) -> String {
     out
 }
 
-/// The sheet of what was taken and can be opened.
+/// The sheet of what was taken and can be opened, or needs no opening.
 pub fn sheet_of(shown: &[Shown]) -> String {
-    let rows = shown.iter().filter(|one| one.taken.is_ok()).filter_map(|one| {
+    let known = |one: &&Shown| one.person.is_some() || hashes(&one.instruction).is_some();
+    let rows = shown.iter().filter(|one| one.taken.is_ok()).filter(known).map(|one| {
         let (instruction, data) = (&one.instruction, &one.instruction.data);
-        Some(sheet::Row {
+        sheet::Row {
             instruction: instruction.id,
             position: data.position,
             measure: data.measure,
             scope: data.scope,
             due: instruction.expirytime,
-            person: one.person.as_ref()?.disclose(Purpose::InstructRecipient),
-        })
+            person: one.person.as_ref().map(|person| person.disclose(Purpose::InstructRecipient)),
+        }
     });
     sheet::write(&rows.collect::<Vec<_>>())
 }

@@ -75,8 +75,8 @@ pub struct Row<'a> {
     pub scope: Scope,
     /// The report is due.
     pub due: Timestamp,
-    /// Whom it is about.
-    pub person: &'a Identifiers,
+    /// Whom it is about; none: it has keyed hashes, which stand in the other file.
+    pub person: Option<&'a Identifiers>,
 }
 
 /// Nothing that a spreadsheet would compute.
@@ -96,25 +96,31 @@ fn words(measure: Measure) -> &'static str {
     }
 }
 
+/// What a cell says about the person.
+fn named(person: &Identifiers, column: Column) -> String {
+    match column {
+        Column::Kana => person.kana.clone(),
+        Column::BirthDate => person.birth_date.to_string(),
+        Column::Name => person.name.clone().unwrap_or_default(),
+        Column::Sex => person.sex.map_or(String::new(), |sex| format!("{sex:?}").to_lowercase()),
+        Column::Hospitals => person.hospitals.join(" / "),
+        _ => String::new(),
+    }
+}
+
 /// The sheet, with the columns that are to be filled in empty. Times are those of Japan.
 pub fn write(rows: &[Row<'_>]) -> String {
     let heading: Vec<&str> = Column::ALL.iter().map(|c| c.heading()).collect();
     let mut out = format!("\u{feff}{}\r\n", heading.join(","));
     for row in rows {
         let japan = jiff::tz::TimeZone::fixed(jiff::tz::offset(9));
-        let sex = row.person.sex.map_or(String::new(), |sex| format!("{sex:?}").to_lowercase());
         let cells = Column::ALL.iter().map(|column| match column {
             Column::Instruction => row.instruction.to_string(),
             Column::Position => row.position.to_string(),
             Column::Measure => words(row.measure).to_owned(),
             Column::Scope => row.scope.to_string(),
             Column::Due => row.due.to_zoned(japan.clone()).date().to_string(),
-            Column::Kana => row.person.kana.clone(),
-            Column::BirthDate => row.person.birth_date.to_string(),
-            Column::Name => row.person.name.clone().unwrap_or_default(),
-            Column::Sex => sex.clone(),
-            Column::Hospitals => row.person.hospitals.join(" / "),
-            _ => String::new(),
+            column => row.person.map_or(String::new(), |person| named(person, *column)),
         });
         let cells: Vec<String> = cells.map(|cell| harmless(&cell)).collect();
         // Writing into a String cannot fail.

@@ -26,7 +26,7 @@ fn a_sheet_that_was_written_is_read_and_nobody_has_answered_yet() {
         measure: Measure::Suspend,
         scope: Scope::Both,
         due: "2026-11-29T20:00:00Z".parse().unwrap(),
-        person: &person,
+        person: Some(&person),
     };
     let text = write(&[row(id(A)), row(InstructionId(Uuid::from_u128(11)))]);
     assert!(

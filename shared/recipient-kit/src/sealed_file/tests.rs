@@ -45,8 +45,7 @@ fn body(position: i64, measure: Measure) -> Vec<u8> {
             entry_version: 1,
             measure,
             scope: Scope::Both,
-            person: identifiers::seal(&keys().sealing_public(), id(position), &Personal::new(person)).unwrap(),
-            sealed_to: keys().sealing_id(),
+            person: identifiers::sealed(&keys().sealing_public(), id(position), &Personal::new(person)).unwrap(),
             erase: None,
         },
     };
