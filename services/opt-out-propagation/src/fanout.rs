@@ -222,7 +222,7 @@ impl FanOut {
             prepared.erase = Some(self.register.retention().erase(today, false, Calendar::embedded()));
         }
         drop(db);
-        let called = whom::called(pool, &prepared.candidates).await?;
+        let called = whom::called(self.bus.db().pool(), &prepared.candidates).await?;
         let mut last = None;
         for job in jobs {
             match self.seal(&job, &prepared.candidates, &called, &mut prepared.persons).await {
