@@ -45,6 +45,8 @@ pub async fn from_the_case_to_the_evidence(chrome: &Chrome, desk: &Desk) {
     deals_with_what_cannot_be_identified(chrome, desk, &w, &base, &entry, &core).await;
     two_people_look_at_a_possible_match(chrome, desk, &w, &base, &person, &core).await;
     takes_the_evidence(chrome, desk, &base, &filed).await;
+    freezes_and_goes_on(chrome, &w, &entry, &filed, &core).await;
+    looks_after_a_recipient(chrome, &w, &base, &core).await;
     the_other_pages(chrome, &w, &base, &core).await;
     the_person_reads_the_answer(chrome, desk, &filed).await;
 }
@@ -299,6 +301,57 @@ async fn takes_the_evidence(chrome: &Chrome, desk: &Desk, base: &str, filed: &Fi
                 .unwrap();
         assert_eq!(rows, 1, "{purpose}: who took it is written down");
     }
+}
+
+/// 利用停止と再開: what is being built waits, and goes on; the person's answer is the same afterwards.
+async fn freezes_and_goes_on(chrome: &Chrome, w: &Words, entry: &str, filed: &Filed, core: &Contractor) {
+    for (order, done) in [("suspend-use", "status.use-suspended"), ("resume-use", "status.use-resumed")] {
+        chrome.goto(entry).await;
+        let form = format!("form[action$='/{order}']");
+        open_all(chrome).await;
+        chrome.fill(&format!("{form} input[name=number]"), &filed.receipt.receipt_number).await;
+        chrome.click(&format!("{form} select[name=basis] option:nth-child(2)")).await;
+        chrome.fill(&format!("{form} textarea[name=why]"), "a build of this week is looked into").await;
+        chrome.press(&format!("{form} button.main")).await;
+        // Who will be told is looked at first.
+        if chrome.has("input[name=seen]").await {
+            look_over(chrome, w.lang).await;
+            chrome.press(SEND).await;
+        }
+        assert!(chrome.text(".answer.done").await.contains(w.t(done)), "{}", chrome.main().await);
+        chrome.goto(entry).await;
+        let frozen = chrome.main().await.contains(w.t("entry.frozen-since"));
+        assert_eq!(frozen, order == "suspend-use", "{}", chrome.main().await);
+    }
+    assert!(chrome.texts("tbody th").await.iter().any(|label| label == core.label.as_str()));
+    chrome.press("a[href^='/duties/']").await;
+    chrome.press("main a[href^='/register/']").await;
+    assert_eq!(chrome.url().await, entry, "there and back");
+}
+
+async fn open_all(chrome: &Chrome) {
+    chrome.script("document.querySelectorAll('details').forEach(d => d.open = true)", vec![]).await;
+}
+
+/// Its contact, another test event, everything once more.
+async fn looks_after_a_recipient(chrome: &Chrome, w: &Words, base: &str, pull: &Contractor) {
+    chrome.goto(&format!("{base}/recipients")).await;
+    let link = "return [...document.querySelectorAll('main a')].find(a => a.textContent.trim() === 'analysis').href";
+    let page = chrome.script(link, vec![]).await.as_str().unwrap().to_owned();
+    for order in ["set-contact", "test-endpoint", "replay-recipient"] {
+        chrome.goto(&page).await;
+        look_over(chrome, w.lang).await;
+        let form = format!("form[action$='/{order}']");
+        if order == "set-contact" {
+            chrome.fill("#contact", "officer@analysis.example.jp").await;
+        }
+        chrome.fill(&format!("{form} input[name=why]"), "asked for by telephone").await;
+        chrome.press(&format!("{form} button.main")).await;
+        assert!(chrome.has(".answer.done[role=status]").await, "{order}: {}", chrome.main().await);
+        look_over(chrome, w.lang).await;
+    }
+    chrome.goto(&format!("{base}/recipients/{}", pull.id)).await;
+    assert!(!chrome.has("form[action$='/test-endpoint']").await, "who fetches has no endpoint to be tested");
 }
 
 /// What the menu leads to besides, in both languages.
