@@ -19,7 +19,7 @@ use contracts::{IdentifiersAs, SignaturesAs, forms::Forms};
 /// What the contracts of a benchmark's recipients choose.
 fn forms(plain: bool) -> Forms {
     if plain {
-        Forms { identifiers: IdentifiersAs::KeyedHashes, signatures: SignaturesAs::Hmac }
+        Forms { identifiers: IdentifiersAs::KeyedHashes, signatures: SignaturesAs::Hmac, ..Forms::default() }
     } else {
         Forms::default()
     }

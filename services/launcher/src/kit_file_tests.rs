@@ -83,6 +83,7 @@ fn body(keys: &RecipientKeys, position: i64) -> Vec<u8> {
         expirytime: "2026-11-29T00:00:00Z".parse().unwrap(),
         datacontenttype: Default::default(),
         data: InstructionData {
+            representation: Default::default(),
             audience: ME,
             epoch: 1,
             position,

@@ -6,8 +6,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use chassis::{Clock, Runtime, config::Settings, objects::Objects};
 use clap::{Args, Subcommand};
 use contracts::{
-    Code, ContractItem, Date, Diligence, IdentifiersAs, RecipientId, RecipientKind, Scope, Sealed, SignaturesAs,
-    StaffId, Timestamp, Transport, Uuid,
+    Code, ContractItem, Date, Diligence, IdentifiersAs, RecipientId, RecipientKind, Representation, Scope, Sealed,
+    SignaturesAs, StaffId, Timestamp, Transport, Uuid,
     alert::SetContact,
     books::{BooksReply, ReplayRecipient, ShowBooks},
     endpoint_test::TestEndpoint,
@@ -182,6 +182,9 @@ pub struct New {
     /// `madoguchi gate key`).
     #[arg(long, default_value = "sealed")]
     identifiers: IdentifiersAs,
+    /// How the contract has instructions written: cloudevents, fhir-consent (FHIR R4, in the same envelope).
+    #[arg(long, default_value = "cloudevents")]
+    representation: Representation,
     /// What the contract has webhooks signed with: both (HMAC and Ed25519), hmac.
     #[arg(long, default_value = "both")]
     signatures: SignaturesAs,
@@ -276,7 +279,11 @@ impl Desk {
             stop: new.stop,
             erase: new.erase,
             items: new.items,
-            forms: Forms { identifiers: new.identifiers, signatures: new.signatures },
+            forms: Forms {
+                identifiers: new.identifiers,
+                representation: new.representation,
+                signatures: new.signatures,
+            },
         });
         let order = RegisterRecipient {
             recipient,

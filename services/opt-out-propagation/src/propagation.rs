@@ -1,8 +1,8 @@
 //! Who must be told of a change, and what exactly. Pure.
 
 use contracts::{
-    ChangeId, Code, Date, Diligence, EntryId, InstructionId, Measure, RecipientId, RecipientKind, Scope, Timestamp,
-    Transport, Uuid,
+    ChangeId, Code, Date, Diligence, EntryId, InstructionId, Measure, RecipientId, RecipientKind, Representation,
+    Scope, Timestamp, Transport, Uuid,
     forms::{Forms, Whom},
     recipient::{BODY_MAX, EraseTerms, Instruction, InstructionData, InstructionSource, InstructionType},
     register::{Certification, Contract},
@@ -244,6 +244,8 @@ pub struct Words {
     pub measure: Measure,
     /// Which tracks.
     pub scope: Scope,
+    /// How it is written, by the contract.
+    pub representation: Representation,
     /// Whom it is about, in the form of the contract.
     pub person: Whom,
     /// What goes and what stays, where it is an erasure.
@@ -264,8 +266,9 @@ pub fn body(words: Words) -> Option<Vec<u8>> {
         subject: words.recipient,
         time: words.at,
         expirytime: words.deadline,
-        datacontenttype: Default::default(),
+        datacontenttype: words.representation.into(),
         data: InstructionData {
+            representation: words.representation,
             audience: words.recipient,
             epoch: words.epoch,
             position: words.position,

@@ -182,6 +182,7 @@ fn a_body_says_whom_it_is_for_and_nothing_internal() {
         entry_version: 3,
         measure: Measure::Stop,
         scope: Scope::Anonymised,
+        representation: Representation::CloudEvents,
         person: whom(vec![1, 2, 3]),
         erase: None,
         at: "2026-11-22T00:00:00Z".parse().unwrap(),

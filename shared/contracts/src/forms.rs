@@ -3,7 +3,7 @@
 //! The choice is a term of a version of the contract. Bodies are written by the version in force when the instruction is
 //! issued, and stay as they were written; signatures belong to each attempt and follow the version in force then.
 
-use crate::{Code, IdentifiersAs, Sealed, SignaturesAs};
+use crate::{Code, IdentifiersAs, Representation, Sealed, SignaturesAs};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{borrow::Cow, fmt, str::FromStr};
@@ -14,6 +14,9 @@ pub struct Forms {
     /// How an instruction names the person.
     #[serde(default)]
     pub identifiers: IdentifiersAs,
+    /// How the data of an instruction is written.
+    #[serde(default)]
+    pub representation: Representation,
     /// What a webhook is signed with.
     #[serde(default)]
     pub signatures: SignaturesAs,

@@ -15,6 +15,7 @@ pub mod desk;
 pub mod duty;
 pub mod endpoint_test;
 pub mod envelope;
+pub mod fhir;
 pub mod flow;
 pub mod forms;
 pub mod gate;

@@ -5,7 +5,7 @@
 //! recipient's key over the digest of the bytes that it received.
 
 use crate::{
-    Code, Digest, InstructionId, Measure, RecipientId, ReportOutcome, Scope, Sealed,
+    Code, Digest, InstructionId, Measure, RecipientId, ReportOutcome, Representation, Scope, Sealed, fhir,
     forms::{KeyedHashes, NotWhom, Whom},
 };
 use jiff::{Timestamp, civil::Date};
@@ -43,10 +43,10 @@ pub struct Instruction {
     pub time: Timestamp,
     /// The report is due (`expirytime` extension).
     pub expirytime: Timestamp,
-    /// Always `application/json`.
-    pub datacontenttype: crate::envelope::DataContentType,
+    /// `application/json`; by contract `application/fhir+json`.
+    pub datacontenttype: InstructionContentType,
     /// What to do, and to whom.
-    #[schemars(with = "InstructionFields")]
+    #[schemars(with = "InstructionForm")]
     pub data: InstructionData,
 }
 
@@ -57,6 +57,27 @@ pub enum InstructionSource {
     #[default]
     #[serde(rename = "/madoguchi/register")]
     Register,
+}
+
+/// What the data of an instruction is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum InstructionContentType {
+    /// The desk's own JSON.
+    #[default]
+    #[serde(rename = "application/json")]
+    Json,
+    /// A FHIR R4 `Consent`.
+    #[serde(rename = "application/fhir+json")]
+    Fhir,
+}
+
+impl From<Representation> for InstructionContentType {
+    fn from(representation: Representation) -> Self {
+        match representation {
+            Representation::CloudEvents => Self::Json,
+            Representation::FhirConsent => Self::Fhir,
+        }
+    }
 }
 
 /// The fixed type of instructions.
@@ -70,8 +91,10 @@ pub enum InstructionType {
 
 /// What to do, and to whom.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "InstructionFields", into = "InstructionFields")]
+#[serde(try_from = "InstructionForm", into = "InstructionForm")]
 pub struct InstructionData {
+    /// How it is written; agrees with the content type.
+    pub representation: Representation,
     /// Whom it is for, inside what is signed.
     pub audience: RecipientId,
     /// The life of the ledger; positions of two epochs never mix.
@@ -126,10 +149,54 @@ pub struct InstructionFields {
     pub erase: Option<EraseTerms>,
 }
 
+/// The data in one of its representations.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum InstructionForm {
+    /// The desk's own JSON.
+    Fields(InstructionFields),
+    /// A FHIR R4 `Consent`.
+    Consent(fhir::Consent),
+}
+
+/// Why data is no instruction's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotInstructionData {
+    /// It says nobody, or says somebody in two forms.
+    #[error(transparent)]
+    Whom(#[from] NotWhom),
+    /// Neither the desk's own JSON nor its Consent.
+    #[error(transparent)]
+    Consent(#[from] fhir::NotAConsent),
+}
+
+impl TryFrom<InstructionForm> for InstructionData {
+    type Error = NotInstructionData;
+    fn try_from(form: InstructionForm) -> Result<Self, NotInstructionData> {
+        Ok(match form {
+            InstructionForm::Fields(fields) => Self::try_from(fields)?,
+            InstructionForm::Consent(consent) => {
+                let data = Self::try_from(fhir::read(&consent)?)?;
+                Self { representation: Representation::FhirConsent, ..data }
+            }
+        })
+    }
+}
+
+impl From<InstructionData> for InstructionForm {
+    fn from(data: InstructionData) -> Self {
+        match data.representation {
+            Representation::CloudEvents => Self::Fields(data.into()),
+            Representation::FhirConsent => Self::Consent(fhir::write(&data.into())),
+        }
+    }
+}
+
 impl TryFrom<InstructionFields> for InstructionData {
     type Error = NotWhom;
     fn try_from(f: InstructionFields) -> Result<Self, NotWhom> {
         Ok(Self {
+            representation: Representation::CloudEvents,
             audience: f.audience,
             epoch: f.epoch,
             position: f.position,

@@ -156,6 +156,16 @@ words! {
         KeyedHashes = "keyed-hashes",
     }
 
+    /// 表現: how a contract has the data of an instruction written.
+    #[derive(Default)]
+    Representation {
+        /// The desk's own JSON.
+        #[default]
+        CloudEvents = "cloudevents",
+        /// A FHIR R4 `Consent` that denies, in the same CloudEvents envelope.
+        FhirConsent = "fhir-consent",
+    }
+
     /// 署名の形式: what a contract has webhooks signed with.
     #[derive(Default)]
     SignaturesAs {

@@ -140,7 +140,7 @@ impl Ledger {
     /// See [`Refused`].
     pub fn look(&self, instruction: &Instruction) -> Result<Taken, Refused> {
         let data = &instruction.data;
-        if instruction.subject != data.audience {
+        if instruction.subject != data.audience || instruction.datacontenttype != data.representation.into() {
             return Err(Refused::Contradiction);
         }
         if data.audience != self.me {

@@ -1,8 +1,8 @@
 use super::*;
 use contracts::{
-    Sealed,
+    Representation, Sealed,
     forms::Whom,
-    recipient::{InstructionData, InstructionSource, InstructionType},
+    recipient::{InstructionContentType, InstructionData, InstructionSource, InstructionType},
 };
 use proptest::prelude::*;
 
@@ -19,6 +19,7 @@ fn instruction(epoch: i32, position: i64, entry: u128, version: i64) -> Instruct
         expirytime: "2026-11-29T00:00:00Z".parse().unwrap(),
         datacontenttype: Default::default(),
         data: InstructionData {
+            representation: Default::default(),
             audience: ME,
             epoch,
             position,
@@ -168,4 +169,21 @@ fn an_erasure_is_carried_out_whatever_came_before_it() {
     assert_eq!(ledger.take(&of(2, 2, Measure::Erase)), Ok(Taken::Repeat), "and carried out once");
     assert_eq!(ledger.take(&of(1, 1, Measure::Stop)), Ok(Taken::Stale));
     assert_eq!(ledger.standing(Uuid::from_u128(10)).unwrap().version, 3, "what stands is the newest");
+}
+
+/// By contract the same instruction is a FHIR R4 Consent: the ledger takes either, and neither with the other's content type.
+#[test]
+fn a_consent_is_an_instruction_like_every_other() {
+    let mut consent = instruction(1, 1, 1, 1);
+    (consent.data.representation, consent.datacontenttype) =
+        (Representation::FhirConsent, InstructionContentType::Fhir);
+    let bytes = serde_json::to_vec(&consent).unwrap();
+    assert!(String::from_utf8_lossy(&bytes).contains("\"resourceType\":\"Consent\""));
+    assert_eq!(parse(&bytes), Ok(consent.clone()));
+    let mut ledger = Ledger::new(ME);
+    assert_eq!(ledger.take(&consent), Ok(Taken::New));
+    assert_eq!(ledger.take(&consent), Ok(Taken::Repeat));
+    let mut contradicts = instruction(2, 2, 1, 1);
+    contradicts.datacontenttype = InstructionContentType::Fhir;
+    assert_eq!(ledger.take(&contradicts), Err(Refused::Contradiction));
 }

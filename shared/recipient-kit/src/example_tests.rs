@@ -42,6 +42,7 @@ fn body(to: &RecipientKeys, audience: RecipientId, position: i64) -> Vec<u8> {
         expirytime: "2026-11-29T00:00:00Z".parse().unwrap(),
         datacontenttype: Default::default(),
         data: InstructionData {
+            representation: Default::default(),
             audience,
             epoch: 1,
             position,

@@ -199,6 +199,7 @@ fn instruction(person: Whom) -> Instruction {
         expirytime: "2026-12-06T01:00:00Z".parse().unwrap(),
         datacontenttype: Default::default(),
         data: InstructionData {
+            representation: Default::default(),
             audience: ME,
             epoch: 1,
             position: 1,

@@ -97,6 +97,7 @@ pub(super) fn contract(fields: &Fields) -> Result<Option<Contract>, &'static str
         items,
         forms: Forms {
             identifiers: fields.parsed("contract_identifiers").unwrap_or_default(),
+            representation: fields.parsed("contract_representation").unwrap_or_default(),
             signatures: fields.parsed("contract_signatures").unwrap_or_default(),
         },
     }))

@@ -149,6 +149,7 @@ async fn issue(
                 entry_version: job.version,
                 measure: job.measure,
                 scope: job.scope,
+                representation: to.forms().representation,
                 person: prepared.persons.get(&id).cloned().ok_or_else(missing)?,
                 erase: erase_terms(job, prepared),
                 at: batch.at,

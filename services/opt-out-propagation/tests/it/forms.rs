@@ -7,7 +7,8 @@ use crate::{
 };
 use axum::{body::Bytes, http::HeaderMap};
 use contracts::{
-    CaseId, EntryId, IdentifiersAs, Measure, RecipientId, ReportOutcome, Scope, SignaturesAs, StaffId, Transport,
+    CaseId, EntryId, IdentifiersAs, Measure, RecipientId, ReportOutcome, Representation, Scope, SignaturesAs, StaffId,
+    Transport,
     forms::{Forms, KeyedHashes, Whom},
     register::{Contract, EndCertification, SetContract},
     request::RegisterRecipient,
@@ -22,7 +23,11 @@ use std::{
 };
 use tokio::net::TcpListener;
 
-const HASHED: Forms = Forms { identifiers: IdentifiersAs::KeyedHashes, signatures: SignaturesAs::Hmac };
+const HASHED: Forms = Forms {
+    identifiers: IdentifiersAs::KeyedHashes,
+    representation: Representation::CloudEvents,
+    signatures: SignaturesAs::Hmac,
+};
 
 type Posts = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
 
@@ -190,5 +195,39 @@ async fn hashes_come_by_the_pull_feed() {
     let page = asker.get("/partner/v1/instructions").await.text().await.unwrap();
     let page: Vec<&serde_json::value::RawValue> = serde_json::from_str(&page).unwrap();
     assert_eq!(hashes(page[0].get().as_bytes()).keys.len(), 5, "three with kana, two with the name");
+    desk.rt.stopping().stop(Duration::from_secs(20)).await;
+}
+
+/// FHIR R4 Consent (deny) in the same envelope: one body, one digest, one signature; opened, applied and reported as every
+/// instruction is. An erasure is no other status: the denial stands, and what goes and stays is in the extension.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instruction_as_fhir_consent_is_verified_applied_and_reported() {
+    let desk = Desk::serving().await;
+    let consent = |identifiers| Forms { identifiers, representation: Representation::FhirConsent, ..Forms::default() };
+    let (_, sealed, posts) = contractor(&desk, "fhir", consent(IdentifiersAs::Sealed)).await;
+    let (order, hashed, others) = contractor(&desk, "fhir-hashed", consent(IdentifiersAs::KeyedHashes)).await;
+    let entry = stop(&desk, &hanako(&[])).await;
+    assert_eq!(desk.confirmed(entry).await, 2);
+    assert!(sealed.stopped("ヤマダ　ハナコ", "1980-02-29".parse().unwrap()).is_some());
+    let row = keyed::of_row(&gate_key(&desk, order.recipient), &Rules::built_in(), &row("ヤマダ ハナコ"));
+    assert!(hashed.stopped_by(&row).is_some());
+    for body in [&posts, &others].map(|posts| posts.lock().unwrap().last().unwrap().1.clone()) {
+        let event: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(event["specversion"], "1.0");
+        assert_eq!(event["datacontenttype"], "application/fhir+json");
+        assert_eq!(event["data"]["resourceType"], "Consent");
+        assert_eq!(event["data"]["provision"]["type"], "deny");
+        assert!(!String::from_utf8_lossy(&body).contains("ハナコ"));
+    }
+    // To erase everything of everybody: still a denial that stands.
+    ok(&desk
+        .order(StaffId::new(), EndCertification { recipient: order.recipient, on: "2026-01-21".parse().unwrap() })
+        .await);
+    assert_eq!(hashed.until(|c| c.taken == 2 && c.accepted == 4).await.reports_refused, 0);
+    let body = others.lock().unwrap().last().unwrap().1.clone();
+    let told = apply::parse(&body).unwrap();
+    assert!(told.data.erase.unwrap().everything && told.data.representation == Representation::FhirConsent);
+    let event: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!((&event["data"]["status"], &event["data"]["provision"]["type"]), (&"active".into(), &"deny".into()));
     desk.rt.stopping().stop(Duration::from_secs(20)).await;
 }

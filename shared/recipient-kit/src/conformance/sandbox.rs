@@ -268,6 +268,7 @@ impl Sandbox {
             expirytime: now + jiff::SignedDuration::from_hours(14 * 24),
             datacontenttype: Default::default(),
             data: InstructionData {
+                representation: Default::default(),
                 audience,
                 epoch: self.epoch,
                 position: self.position,

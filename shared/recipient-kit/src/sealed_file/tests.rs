@@ -38,6 +38,7 @@ fn body(position: i64, measure: Measure) -> Vec<u8> {
         expirytime: "2026-11-29T20:00:00Z".parse().unwrap(),
         datacontenttype: Default::default(),
         data: InstructionData {
+            representation: Default::default(),
             audience: ME,
             epoch: 1,
             position,
