@@ -27,6 +27,21 @@ export async function ask(me, method, path) {
   return { headers: response.headers, body: Buffer.from(await response.arrayBuffer()) };
 }
 
+/** Sends a signed report; the desk's answer, or null: send the same bytes again later. */
+export async function send(jws) {
+  try {
+    const response = await fetch(`${base}/partner/v1/reports`, {
+      method: "POST",
+      headers: { "content-type": "application/jose" },
+      body: jws,
+      signal: AbortSignal.timeout(30_000),
+    });
+    return response.status < 500 && response.status !== 429 ? await response.json() : null;
+  } catch {
+    return null;
+  }
+}
+
 /** The elements of a JSON array as the bytes that travelled: the digest of each is that of the instruction. */
 export function elements(page) {
   const text = page.toString("utf8");

@@ -1,5 +1,5 @@
-// A recipient (通知先) in JavaScript: verifies, opens, applies, reports. The transports are in webhook.mjs and nats_pull.mjs;
-// desk.mjs compares the books with the desk once a day.
+// A recipient (通知先) in JavaScript: verifies, opens, applies, reports. The transports are in webhook.mjs,
+// nats_pull.mjs and http_pull.mjs; desk.mjs compares the books with the desk once a day.
 //
 // Order, and why: look -> open -> journal, synced -> acknowledge -> report. A crash at any point leaves either nothing (the
 // instruction comes again) or lines in the journal (the report is sent after the restart). Reports are signed once and kept,

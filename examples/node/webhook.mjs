@@ -8,7 +8,7 @@
 import { createPublicKey, verify } from "node:crypto";
 import { createServer } from "node:http";
 import { Webhook } from "standardwebhooks";
-import { compareForEver } from "./desk.mjs";
+import { compareForEver, send } from "./desk.mjs";
 import { BODY_MAX, fromEnvironment, Malformed, Refused } from "./recipient.mjs";
 
 const words = (name) => (process.env[name] ?? "").split(" ").filter(Boolean);
@@ -66,20 +66,6 @@ const server = createServer(async (request, response) => {
   response.writeHead(answer, answer === 413 ? { connection: "close" } : {}).end();
 });
 server.requestTimeout = 30_000;
-
-async function send(jws) {
-  try {
-    const response = await fetch(`${process.env.MADOGUCHI_DESK.replace(/\/$/, "")}/partner/v1/reports`, {
-      method: "POST",
-      headers: { "content-type": "application/jose" },
-      body: jws,
-      signal: AbortSignal.timeout(30_000),
-    });
-    return response.status < 500 && response.status !== 429 ? await response.json() : null;
-  } catch {
-    return null;
-  }
-}
 
 async function report() {
   for (const jws of [...me.open]) {

@@ -1,6 +1,11 @@
 //! The examples for contractors, as they stand in the repository, really run: official libraries, pinned with hashes,
 //! against a whole desk. Each takes an opt-out to its end; the vectors verify with both languages' libraries.
 
+/// As `cargo run -p recipient-kit --example webhook` runs it; here inside the test.
+#[allow(dead_code)] // its `main`
+#[path = "../../shared/recipient-kit/examples/webhook.rs"]
+mod rust_webhook;
+
 use super::journey::{
     contractors,
     desk::Desk,
@@ -18,6 +23,7 @@ use recipient_kit::{
     keys::random_secret,
 };
 use std::{
+    io::Write,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -51,9 +57,15 @@ fn done(command: &mut Command) {
 fn found(program: &str) -> bool {
     let found = Command::new(program).arg("--version").stdin(Stdio::null()).output().is_ok_and(|o| o.status.success());
     if !found {
-        println!("not run: install {program}");
+        not_run(program);
     }
     found
+}
+
+/// Not `println!`: the harness keeps back what a passing test prints, and CI looks for it.
+#[allow(clippy::explicit_write)] // past the capture of the test harness
+fn not_run(package: &str) {
+    writeln!(std::io::stdout(), "not run: install {package}").unwrap();
 }
 
 /// Made once per pinned content; a run that was cut off leaves no mark and begins again.
@@ -101,6 +113,22 @@ fn node() -> Option<PathBuf> {
     Some(folder)
 }
 
+/// What the Java example's JSON is read by; Debian's package of it.
+const GSON: &str = "/usr/share/java/gson.jar";
+
+/// The Java example, which is run from its source; `None`: there is no JDK, or no Gson.
+fn java() -> Option<PathBuf> {
+    // A JRE has no compiler, and a source cannot be run.
+    if !found("javac") {
+        return None;
+    }
+    if !Path::new(GSON).exists() {
+        not_run("libgoogle-gson-java");
+        return None;
+    }
+    Some(root().join("examples/java/Receive.java"))
+}
+
 /// The node examples beside modules: imports are looked up from where a file lies.
 fn node_files(modules: &Path, into: &Path) -> PathBuf {
     let folder = into.join("node");
@@ -129,6 +157,9 @@ fn the_vectors_verify_with_the_libraries_of_other_languages() {
     if let Some(modules) = node() {
         let folder = tempfile::tempdir().unwrap();
         done(Command::new("node").arg(node_files(&modules, folder.path()).join("vectors.mjs")).arg(&vectors));
+    }
+    if let Some(source) = java() {
+        done(Command::new("java").args(["-cp", GSON]).arg(source).arg(&vectors));
     }
 }
 
@@ -171,7 +202,7 @@ fn start(program: &Path, script: &Path, folder: &Path, environment: &[(&'static 
     let log = std::fs::File::create(folder.join("log")).unwrap();
     let mut command = Process::new(program);
     command.arg(script).envs(environment.iter().map(|(k, v)| (*k, v.as_str())));
-    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    command.env("PYTHONDONTWRITEBYTECODE", "1").env("CLASSPATH", GSON);
     command.current_dir(folder).stdin(Stdio::null()).stderr(log.try_clone().unwrap()).stdout(log);
     command.kill_on_drop(true).spawn().unwrap()
 }
@@ -320,6 +351,19 @@ async fn the_node_example_conforms() {
     conforms(Path::new("node"), |f| node_files(&modules, f).join("webhook.mjs")).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_node_example_conforms_by_the_pull_feed() {
+    let Some(modules) = node() else { return };
+    let script = |f: &Path| node_files(&modules, f).join("http_pull.mjs");
+    conforms_queued(Path::new("node"), From::Pull, "asking", script).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_java_example_conforms() {
+    let Some(source) = java() else { return };
+    conforms(Path::new("java"), |_| source).await;
+}
+
 /// Files one opt-out and expects the example's signed reports to settle it.
 async fn settles(desk: &Desk, example: &Example) {
     let filed = opt_out_until_confirmed(desk, &Person::number(1)).await;
@@ -352,6 +396,46 @@ async fn by_webhook(label: &'static str, program: &Path, script: impl FnOnce(&Pa
     settles(&desk, &example).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn java_by_webhook_settles_an_opt_out() {
+    let Some(source) = java() else { return };
+    by_webhook("java-webhook", Path::new("java"), |_| source).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rust_by_webhook_settles_an_opt_out() {
+    let desk = Desk::open().await;
+    let mut example = Example::new(&desk, "rust-webhook");
+    let keys = WebhookKeys::load_or_create(&desk.house.secrets().keys()).unwrap().hand_over(example.contractor.id);
+    example.environment.extend([
+        ("MADOGUCHI_WEBHOOK_SECRET", keys.secret.to_string()),
+        ("MADOGUCHI_WEBHOOK_PUBLIC", keys.public.clone()),
+        ("MADOGUCHI_LISTEN", "127.0.0.1:0".to_owned()),
+    ]);
+    let setting = |name: &str| example.environment.iter().find(|(n, _)| *n == name).map(|(_, value)| value.clone());
+    let running = rust_webhook::receive(setting).await.unwrap();
+    let url = format!("http://{}/madoguchi", running.address.unwrap());
+    let new = example.contractor.registration(Transport::Webhook, Some(url), None);
+    let by = By::new(desk.staff, "a contractor's example");
+    desk.obeyed("the example is registered", || desk.commands.register_recipient(by, new.clone())).await;
+    let filed = opt_out_until_confirmed(&desk, &Person::number(1)).await;
+    let end = desk.until(&filed, "the example's report settles it", |s| s.ended_as.is_some()).await;
+    assert_eq!(end.ended_as, Some(EndedAs::Stopped));
+    let counts = running.contractor.until(|c| c.accepted >= 2).await;
+    assert_eq!((counts.taken, counts.refused, counts.reports_refused), (1, 0, 0));
+    eventually("the books agree", || async {
+        let agreed = desk.count("select count(*) from optout.reconcile where agrees").await;
+        if agreed >= 1 { Ok(()) } else { Err(agreed) }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn node_by_the_pull_feed_settles_an_opt_out() {
+    let Some(modules) = node() else { return };
+    by_pull("node-pull", Path::new("node"), |f| node_files(&modules, f).join("http_pull.mjs")).await;
+}
+
 async fn over_nats(label: &'static str, program: &Path, script: impl FnOnce(&Path) -> PathBuf) {
     let desk = Desk::open().await;
     let mut example = Example::new(&desk, label);
@@ -378,12 +462,16 @@ async fn over_nats(label: &'static str, program: &Path, script: impl FnOnce(&Pat
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn python_by_the_pull_feed_settles_an_opt_out() {
     let Some(python) = python() else { return };
+    by_pull("python-pull", &python, |_| root().join("examples/python/http_pull.py")).await;
+}
+
+async fn by_pull(label: &'static str, program: &Path, script: impl FnOnce(&Path) -> PathBuf) {
     let desk = Desk::open().await;
-    let example = Example::new(&desk, "python-pull");
+    let example = Example::new(&desk, label);
     let new = example.contractor.registration(Transport::Pull, None, None);
     let by = By::new(desk.staff, "a contractor's example");
     desk.obeyed("the example is registered", || desk.commands.register_recipient(by, new.clone())).await;
-    let _running = example.start(&python, &root().join("examples/python/http_pull.py"));
+    let _running = example.start(program, &script(&example.folder));
     example.says("asking").await;
     settles(&desk, &example).await;
 }

@@ -50,7 +50,7 @@ static PAGES: [Page; 5] = [
 ];
 
 /// The examples, as they stand in the repository and run in its tests.
-static EXAMPLES: [(&str, &str); 11] = [
+static EXAMPLES: [(&str, &str); 14] = [
     ("python/recipient.py", include_str!("../../../../examples/python/recipient.py")),
     ("python/webhook.py", include_str!("../../../../examples/python/webhook.py")),
     ("python/nats_pull.py", include_str!("../../../../examples/python/nats_pull.py")),
@@ -60,8 +60,11 @@ static EXAMPLES: [(&str, &str); 11] = [
     ("node/recipient.mjs", include_str!("../../../../examples/node/recipient.mjs")),
     ("node/webhook.mjs", include_str!("../../../../examples/node/webhook.mjs")),
     ("node/nats_pull.mjs", include_str!("../../../../examples/node/nats_pull.mjs")),
+    ("node/http_pull.mjs", include_str!("../../../../examples/node/http_pull.mjs")),
     ("node/desk.mjs", include_str!("../../../../examples/node/desk.mjs")),
     ("node/package.json", include_str!("../../../../examples/node/package.json")),
+    ("java/Receive.java", include_str!("../../../../examples/java/Receive.java")),
+    ("rust/webhook.rs", include_str!("../../../../shared/recipient-kit/examples/webhook.rs")),
 ];
 
 /// The gate's key rules as they are built in, and its test vectors, computed by another program than this one.
