@@ -114,6 +114,7 @@ impl Relay {
     async fn pass(&mut self) -> Result<usize, sqlx::Error> {
         let greeted = std::mem::take(&mut *self.greeted.lock().unwrap_or_else(PoisonError::into_inner));
         if !greeted.is_empty() {
+            self.resting.retain(|hearer, _| !greeted.contains(hearer));
             self.unchecked.extend(greeted);
             self.check_at = Instant::now();
         }
@@ -140,8 +141,11 @@ impl Relay {
         }
         if !self.unchecked.is_empty() && self.check_at <= Instant::now() {
             self.check_at = Instant::now() + Duration::from_millis(self.bus.settings().repeat_base_ms);
+            let now = Instant::now();
             for hearer in self.unchecked.clone() {
-                self.ask(&hearer, &[]).await?;
+                if self.resting.get(&hearer).is_none_or(|(until, _)| *until <= now) {
+                    self.ask(&hearer, &[]).await?;
+                }
             }
         }
         Ok(rows.len())
