@@ -50,7 +50,8 @@ pub async fn receive(setting: impl Fn(&str) -> Option<String>) -> Result<Running
     let contractor = ExampleContractor::open(me, keys, Some(Path::new(&journal)), ReportOutcome::Applied)?;
     let desk = need("MADOGUCHI_DESK")?;
     let listen = setting("MADOGUCHI_LISTEN").unwrap_or_else(|| "127.0.0.1:8080".to_owned());
-    let every = setting("MADOGUCHI_RECONCILE_SECONDS").map_or(Ok(books::DAILY), |s| s.parse().map(Duration::from_secs))?;
+    let every =
+        setting("MADOGUCHI_RECONCILE_SECONDS").map_or(Ok(books::DAILY), |s| s.parse().map(Duration::from_secs))?;
     tokio::spawn(books::keep(contractor.clone(), Arc::new(HttpDesk::new(&desk)?), every));
     Ok(run::over_webhook(contractor, TcpListener::bind(listen).await?, &desk, verifier)?)
 }
