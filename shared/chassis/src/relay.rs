@@ -53,7 +53,6 @@ pub(crate) async fn start(bus: &Arc<Bus>) -> Result<(), sqlx::Error> {
             check_at: Instant::now(),
             repeat_at: Instant::now(),
             repeat_now: asked,
-            resting: BTreeMap::new(),
             taken_back: BTreeMap::new(),
         };
         relay.run().await;
@@ -82,9 +81,6 @@ struct Relay {
     repeat_at: Instant,
     /// A hello made what was said before due at once.
     repeat_now: Arc<AtomicBool>,
-    /// Hearers that did not answer: until when they are left alone, and how often in a row. Without it each row of a long
-    /// backlog would be claimed again and again for one that is away.
-    resting: BTreeMap<String, (Instant, u32)>,
     /// The newest message of a lost life that each hearer has handed back.
     taken_back: BTreeMap<String, Uuid>,
 }
@@ -114,14 +110,10 @@ impl Relay {
     async fn pass(&mut self) -> Result<usize, sqlx::Error> {
         let greeted = std::mem::take(&mut *self.greeted.lock().unwrap_or_else(PoisonError::into_inner));
         if !greeted.is_empty() {
-            self.resting.retain(|hearer, _| !greeted.contains(hearer));
             self.unchecked.extend(greeted);
             self.check_at = Instant::now();
         }
         let asked = self.repeat_now.swap(false, Ordering::AcqRel);
-        if asked {
-            self.resting.clear();
-        }
         let repeat = asked || self.repeat_at <= Instant::now() || self.bus.stopping().is_asked();
         let rows = self.claim(repeat).await?;
         // While more is due than was claimed, the next pass goes on with it.
@@ -141,11 +133,8 @@ impl Relay {
         }
         if !self.unchecked.is_empty() && self.check_at <= Instant::now() {
             self.check_at = Instant::now() + Duration::from_millis(self.bus.settings().repeat_base_ms);
-            let now = Instant::now();
             for hearer in self.unchecked.clone() {
-                if self.resting.get(&hearer).is_none_or(|(until, _)| *until <= now) {
-                    self.ask(&hearer, &[]).await?;
-                }
+                self.ask(&hearer, &[]).await?;
             }
         }
         Ok(rows.len())
@@ -166,14 +155,10 @@ impl Relay {
     async fn claim(&mut self, repeat: bool) -> Result<Vec<Row>, sqlx::Error> {
         let settings = self.bus.settings();
         let (base, cap) = (settings.repeat_base_ms as f64 / 1000.0, settings.repeat_cap_ms as f64 / 1000.0);
-        let now = Instant::now();
-        let resting: Vec<String> =
-            self.resting.iter().filter(|(_, (until, _))| *until > now).map(|(hearer, _)| hearer.clone()).collect();
         sqlx::query_as(
             "update outbox set tries = tries + 1,
                     next_at = now() + make_interval(secs => least($1 * 2 ^ least(tries, 12), $2) * (0.75 + random() / 2))
               where id in (select id from outbox where unheard <> '{}' and next_at <= now() and ((tries > 0), next_at) <= ($4, now())
-                              and (tries = 0 or not unheard <@ $5)
                             order by (tries > 0), next_at limit $3 for update skip locked)
              returning id, subject, body, unheard, tries",
         )
@@ -181,7 +166,6 @@ impl Relay {
         .bind(cap)
         .bind(CLAIM)
         .bind(repeat)
-        .bind(resting)
         .fetch_all(self.db().await?)
         .await
     }
@@ -219,10 +203,9 @@ impl Relay {
         };
         // No answer: its durable holds the backlog; the rows come due again.
         let Ok(reply) = self.bus.ask_at::<_, HeardReply>(format!("req.{hearer}.heard"), &question).await else {
-            self.rest(hearer);
+            telemetry::count("madoguchi.relay.unanswered", hearer);
             return Ok(());
         };
-        self.resting.remove(hearer);
         let have: Vec<Uuid> = reply.have.iter().map(|id| id.0).collect();
         let forgot = probe.iter().any(|p| !have.contains(p));
         let epoch = self.epoch_of(hearer).await?;
@@ -244,15 +227,6 @@ impl Relay {
             self.say(&missing).await;
         }
         self.look_for_lost_rows(hearer, reply.newest.map(|id| id.0)).await
-    }
-
-    /// Leaves a hearer alone that did not answer, longer each time; its hello ends that.
-    fn rest(&mut self, hearer: &str) {
-        let settings = self.bus.settings();
-        let (until, times) = self.resting.entry(hearer.to_owned()).or_insert((Instant::now(), 0));
-        let pause = settings.repeat_base_ms.saturating_mul(1 << (*times).min(12)).min(settings.repeat_cap_ms);
-        (*until, *times) = (Instant::now() + Duration::from_millis(pause), times.saturating_add(1));
-        telemetry::count("madoguchi.relay.unanswered", hearer);
     }
 
     /// Has this database lost rows that the hearer heard? Asked beyond what was compared once per hearer, and again whenever
