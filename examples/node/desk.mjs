@@ -28,7 +28,7 @@ export async function ask(me, method, path) {
 }
 
 /** Sends a signed report; the desk's answer, or null: send the same bytes again later. */
-export async function send(jws) {
+async function send(jws) {
   try {
     const response = await fetch(`${base}/partner/v1/reports`, {
       method: "POST",
@@ -40,6 +40,17 @@ export async function send(jws) {
   } catch {
     return null;
   }
+}
+
+/** Sends what is signed and not yet answered, until the process ends. */
+export async function reportForEver(me) {
+  for (const jws of [...me.open]) {
+    const answer = await send(jws);
+    // The same bytes are sent again later.
+    if (answer === null) break;
+    me.answered(jws, answer);
+  }
+  setTimeout(reportForEver, 200, me);
 }
 
 /** The elements of a JSON array as the bytes that travelled: the digest of each is that of the instruction. */

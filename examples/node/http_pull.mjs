@@ -2,7 +2,7 @@
 //
 //   MADOGUCHI_DESK  https://... the partner API; see desk.mjs
 
-import { ask, compareForEver, elements, send } from "./desk.mjs";
+import { ask, compareForEver, elements, reportForEver } from "./desk.mjs";
 import { fromEnvironment, Malformed, Refused } from "./recipient.mjs";
 
 const me = await fromEnvironment();
@@ -23,17 +23,7 @@ async function pull() {
   if (bodies.length) await ask(me, "POST", `/partner/v1/acknowledgements?cursor=${headers.get("madoguchi-cursor")}`);
 }
 
-async function report() {
-  for (const jws of [...me.open]) {
-    const answer = await send(jws);
-    // The same bytes are sent again later.
-    if (answer === null) break;
-    me.answered(jws, answer);
-  }
-  setTimeout(report, 200);
-}
-
 console.log("asking");
-report();
+reportForEver(me);
 compareForEver(me);
 for (;;) await pull().catch(() => new Promise((again) => setTimeout(again, 1000)));

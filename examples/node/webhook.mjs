@@ -8,7 +8,7 @@
 import { createPublicKey, verify } from "node:crypto";
 import { createServer } from "node:http";
 import { Webhook } from "standardwebhooks";
-import { compareForEver, send } from "./desk.mjs";
+import { compareForEver, reportForEver } from "./desk.mjs";
 import { BODY_MAX, fromEnvironment, Malformed, Refused } from "./recipient.mjs";
 
 const words = (name) => (process.env[name] ?? "").split(" ").filter(Boolean);
@@ -67,19 +67,9 @@ const server = createServer(async (request, response) => {
 });
 server.requestTimeout = 30_000;
 
-async function report() {
-  for (const jws of [...me.open]) {
-    const answer = await send(jws);
-    // The same bytes are sent again later.
-    if (answer === null) break;
-    me.answered(jws, answer);
-  }
-  setTimeout(report, 200);
-}
-
 const [host, port] = (process.env.MADOGUCHI_LISTEN ?? "127.0.0.1:8080").split(":");
 server.listen(Number(port), host, () => {
   console.log(`listening on ${host}:${server.address().port}`);
-  report();
+  reportForEver(me);
   compareForEver(me);
 });
