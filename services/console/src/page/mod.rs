@@ -4,6 +4,7 @@ mod answer;
 mod bank;
 mod case;
 mod cases;
+mod contract_form;
 mod duties;
 mod entry;
 mod entry_orders;

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     command::{By, CommandError},
     page::{
-        orders,
+        contract_form, orders,
         tasks::{self, Alarm},
     },
 };
@@ -20,9 +20,8 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use contracts::{
-    Code, ContractItem, Date, Diligence, RecipientId, Scope, Timestamp, Transport, Uuid,
-    forms::Forms,
-    register::{Certification, Contract, RecipientReply, RecipientView, TaskRow},
+    ContractItem, Date, Diligence, RecipientId, Scope, Timestamp, Transport, Uuid,
+    register::{Certification, RecipientReply, RecipientView, TaskRow},
     request::NatsKey,
 };
 
@@ -48,6 +47,10 @@ impl RecipientPage {
     }
     fn scopes(&self) -> &'static [Scope] {
         Scope::ALL
+    }
+    /// A new version begins as the one in force, but for its days.
+    fn shown(&self) -> contract_form::Shown<'_> {
+        contract_form::Shown(self.view.contract.as_ref().map(|(_, contract)| contract))
     }
     fn words(&self) -> &'static [Diligence] {
         Diligence::ALL
@@ -77,30 +80,6 @@ pub async fn page(State(app): State<App>, Path(recipient): Path<Uuid>, who: Sign
 
 fn next(path: String) -> Next {
     Next { section: "recipients", path, words: "answer.to-recipients" }
-}
-
-/// The seven items, as the form has them; an empty field is a missing item. Pure.
-pub(super) fn contract(fields: &Fields) -> Result<Option<Contract>, &'static str> {
-    let items: Vec<(ContractItem, Code)> = ContractItem::ALL
-        .iter()
-        .filter_map(|item| Some((*item, fields.parsed(&format!("item-{}", item.as_str()))?)))
-        .collect();
-    let Some(from) = fields.parsed::<Date>("contract_from") else {
-        return if items.is_empty() { Ok(None) } else { Err("contract-from-none") };
-    };
-    Ok(Some(Contract {
-        scope: fields.parsed("contract_scope").ok_or("scope-none")?,
-        from,
-        until: fields.parsed("contract_until"),
-        stop: fields.parsed("contract_stop").unwrap_or(Diligence::WithoutDelay),
-        erase: fields.parsed("contract_erase").unwrap_or(Diligence::WithoutDelay),
-        items,
-        forms: Forms {
-            identifiers: fields.parsed("contract_identifiers").unwrap_or_default(),
-            representation: fields.parsed("contract_representation").unwrap_or_default(),
-            signatures: fields.parsed("contract_signatures").unwrap_or_default(),
-        },
-    }))
 }
 
 /// 認定, as the form has it. Pure.
@@ -161,7 +140,7 @@ pub async fn order(
             "replay-recipient" => Ok(app.commands.replay(by, id).await),
             "rotate" => rotate(&app, by, id, &fields).await,
             "change-endpoint" => return change_endpoint(&app, &who, by, id, &fields, next).await,
-            "contract" => match contract(&fields) {
+            "contract" => match contract_form::read(&fields) {
                 Ok(Some(new)) => Ok(app.commands.set_contract(by, id, new).await),
                 Ok(None) => Err("contract-from-none"),
                 Err(word) => Err(word),
@@ -258,23 +237,10 @@ pub async fn task(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use contracts::Code;
 
     fn form(fields: &[(&str, &str)]) -> Fields {
         Fields(fields.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())
-    }
-
-    #[test]
-    fn a_contract_has_the_items_that_were_filled_in() {
-        assert_eq!(contract(&form(&[])), Ok(None), "none is given");
-        let mut fields =
-            vec![("contract_from", "2026-04-01"), ("contract_scope", "both"), ("contract_stop", "promptly")];
-        let names: Vec<String> = ContractItem::ALL.iter().map(|i| format!("item-{}", i.as_str())).collect();
-        fields.extend(names.iter().map(|name| (name.as_str(), "article-3")));
-        let whole = contract(&form(&fields)).unwrap().unwrap();
-        assert_eq!((whole.missing(), whole.stop, whole.erase), (None, Diligence::Promptly, Diligence::WithoutDelay));
-        fields.retain(|(name, _)| *name != "item-reports");
-        assert_eq!(contract(&form(&fields)).unwrap().unwrap().missing(), Some(ContractItem::Reports));
-        assert_eq!(contract(&form(&[("item-reports", "article-3")])), Err("contract-from-none"));
     }
 
     #[test]

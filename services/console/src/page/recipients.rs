@@ -9,7 +9,7 @@ use super::{
 use crate::{
     command::{CommandError, NewRecipient},
     page::{
-        orders, recipient,
+        contract_form, orders, recipient,
         tasks::{self, Alarm},
     },
 };
@@ -49,6 +49,10 @@ impl RecipientsPage {
     }
     fn words(&self) -> &'static [Diligence] {
         Diligence::ALL
+    }
+    /// A new recipient has none in force.
+    fn shown(&self) -> contract_form::Shown<'_> {
+        contract_form::Shown(None)
     }
     /// One per form.
     fn new_token(&self) -> Uuid {
@@ -108,7 +112,7 @@ fn read(fields: &Fields, token: Uuid) -> Result<NewRecipient, &'static str> {
         sealing_key,
         organisation: fields.get("organisation").map(str::to_owned),
         certification: recipient::certification(fields)?,
-        contract: recipient::contract(fields)?,
+        contract: contract_form::read(fields)?,
     })
 }
 

@@ -1,0 +1,120 @@
+//! 契約の版の入力欄: what it shows at first, and what was filled in.
+
+use super::guard::Fields;
+use contracts::{
+    Code, ContractItem, Date, Diligence, IdentifiersAs, Representation, Scope, SignaturesAs, forms::Forms,
+    register::Contract,
+};
+
+/// What the form shows before anybody types: the contract in force, or what is usual. A new version changes little, and
+/// what nobody touched must not change by being forgotten; only its days are always new.
+#[derive(Clone, Copy)]
+pub(super) struct Shown<'a>(pub Option<&'a Contract>);
+
+impl<'a> Shown<'a> {
+    pub fn scope(self) -> Scope {
+        self.0.map_or(Scope::Both, |c| c.scope)
+    }
+    pub fn stop(self) -> Diligence {
+        self.0.map_or(Diligence::WithoutDelay, |c| c.stop)
+    }
+    pub fn erase(self) -> Diligence {
+        self.0.map_or(Diligence::WithoutDelay, |c| c.erase)
+    }
+    pub fn identifiers(self) -> IdentifiersAs {
+        self.0.map(|c| c.forms.identifiers).unwrap_or_default()
+    }
+    pub fn representation(self) -> Representation {
+        self.0.map(|c| c.forms.representation).unwrap_or_default()
+    }
+    pub fn signatures(self) -> SignaturesAs {
+        self.0.map(|c| c.forms.signatures).unwrap_or_default()
+    }
+    /// Where in the contract the item stands.
+    pub fn item(self, item: &ContractItem) -> &'a str {
+        self.0.and_then(|c| c.items.iter().find(|(i, _)| i == item)).map_or("", |(_, place)| place.as_str())
+    }
+}
+
+/// The seven items, as the form has them; an empty field is a missing item. Pure.
+pub(super) fn read(fields: &Fields) -> Result<Option<Contract>, &'static str> {
+    let items: Vec<(ContractItem, Code)> = ContractItem::ALL
+        .iter()
+        .filter_map(|item| Some((*item, fields.parsed(&format!("item-{}", item.as_str()))?)))
+        .collect();
+    let Some(from) = fields.parsed::<Date>("contract_from") else {
+        return if items.is_empty() { Ok(None) } else { Err("contract-from-none") };
+    };
+    Ok(Some(Contract {
+        scope: fields.parsed("contract_scope").ok_or("scope-none")?,
+        from,
+        until: fields.parsed("contract_until"),
+        stop: fields.parsed("contract_stop").unwrap_or(Diligence::WithoutDelay),
+        erase: fields.parsed("contract_erase").unwrap_or(Diligence::WithoutDelay),
+        items,
+        forms: Forms {
+            identifiers: fields.parsed("contract_identifiers").unwrap_or_default(),
+            representation: fields.parsed("contract_representation").unwrap_or_default(),
+            signatures: fields.parsed("contract_signatures").unwrap_or_default(),
+        },
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(fields: &[(&str, &str)]) -> Fields {
+        Fields(fields.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())
+    }
+
+    #[test]
+    fn a_contract_has_the_items_that_were_filled_in() {
+        assert_eq!(read(&form(&[])), Ok(None), "none is given");
+        let mut fields =
+            vec![("contract_from", "2026-04-01"), ("contract_scope", "both"), ("contract_stop", "promptly")];
+        let names: Vec<String> = ContractItem::ALL.iter().map(|i| format!("item-{}", i.as_str())).collect();
+        fields.extend(names.iter().map(|name| (name.as_str(), "article-3")));
+        let whole = read(&form(&fields)).unwrap().unwrap();
+        assert_eq!((whole.missing(), whole.stop, whole.erase), (None, Diligence::Promptly, Diligence::WithoutDelay));
+        fields.retain(|(name, _)| *name != "item-reports");
+        assert_eq!(read(&form(&fields)).unwrap().unwrap().missing(), Some(ContractItem::Reports));
+        assert_eq!(read(&form(&[("item-reports", "article-3")])), Err("contract-from-none"));
+    }
+
+    /// Sent back as it was shown, with new days, the form is the contract that it was filled in from.
+    #[test]
+    fn a_new_version_begins_as_the_one_in_force() {
+        let held = Contract {
+            scope: Scope::Anonymised,
+            from: "2025-04-01".parse().unwrap(),
+            until: None,
+            stop: Diligence::Promptly,
+            erase: Diligence::WithoutDelay,
+            items: ContractItem::ALL.iter().map(|item| (*item, Code::of("article-3"))).collect(),
+            forms: Forms {
+                identifiers: IdentifiersAs::KeyedHashes,
+                representation: Representation::FhirConsent,
+                signatures: SignaturesAs::Hmac,
+            },
+        };
+        let shown = Shown(Some(&held));
+        let items = ContractItem::ALL.iter().map(|i| (format!("item-{}", i.as_str()), shown.item(i)));
+        let mut fields: Vec<(String, String)> = items.map(|(name, place)| (name, place.to_owned())).collect();
+        for (name, value) in [
+            ("from", "2026-04-01"),
+            ("scope", shown.scope().as_str()),
+            ("stop", shown.stop().as_str()),
+            ("erase", shown.erase().as_str()),
+            ("identifiers", shown.identifiers().as_str()),
+            ("representation", shown.representation().as_str()),
+            ("signatures", shown.signatures().as_str()),
+        ] {
+            fields.push((format!("contract_{name}"), value.to_owned()));
+        }
+        let again = read(&Fields(fields)).unwrap().unwrap();
+        assert_eq!(again, Contract { from: "2026-04-01".parse().unwrap(), ..held });
+        let none = Shown(None);
+        assert_eq!((none.scope(), none.item(&ContractItem::Reports)), (Scope::Both, ""));
+    }
+}
