@@ -350,8 +350,34 @@ async fn looks_after_a_recipient(chrome: &Chrome, w: &Words, base: &str, pull: &
         assert!(chrome.has(".answer.done[role=status]").await, "{order}: {}", chrome.main().await);
         look_over(chrome, w.lang).await;
     }
+    a_new_version_begins_as_the_one_in_force(chrome, w, &page).await;
     chrome.goto(&format!("{base}/recipients/{}", pull.id)).await;
     assert!(!chrome.has("form[action$='/test-endpoint']").await, "who fetches has no endpoint to be tested");
+}
+
+/// One term of the contract is changed; the next form shows them and all the others as they are.
+async fn a_new_version_begins_as_the_one_in_force(chrome: &Chrome, w: &Words, page: &str) {
+    let shown = "return [...document.querySelectorAll(\"form[action$='/contract'] :is(select, input[name^=item-])\")]\
+                 .map(field => [field.name, field.value])";
+    let set = "const field = document.getElementById(arguments[0]); field.closest('details').open = true; \
+               field.value = arguments[1]";
+    chrome.goto(page).await;
+    let mut expected = chrome.script(shown, vec![]).await;
+    let fields = expected.as_array_mut().unwrap();
+    assert_eq!(fields.len(), 13, "{fields:?}");
+    assert!(fields.iter().all(|field| field[1] != ""), "{fields:?}");
+    let erase = fields.iter_mut().find(|field| field[0] == "contract_erase").unwrap();
+    assert_ne!(erase[1], "promptly");
+    erase[1] = json!("promptly");
+    chrome.script(set, vec![json!("contract_erase"), json!("promptly")]).await;
+    chrome.script(set, vec![json!("contract_from"), json!("2026-04-01")]).await;
+    look_over(chrome, w.lang).await;
+    chrome.picture("contract").await;
+    chrome.fill("#why-contract", "the contract was signed anew").await;
+    chrome.press("form[action$='/contract'] button.main").await;
+    assert!(chrome.has(".answer.done[role=status]").await, "{}", chrome.main().await);
+    chrome.goto(page).await;
+    assert_eq!(chrome.script(shown, vec![]).await, expected);
 }
 
 /// What the menu leads to besides, in both languages.
