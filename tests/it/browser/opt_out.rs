@@ -355,7 +355,7 @@ async fn looks_after_a_recipient(chrome: &Chrome, w: &Words, base: &str, pull: &
     assert!(!chrome.has("form[action$='/test-endpoint']").await, "who fetches has no endpoint to be tested");
 }
 
-/// One term of the contract is changed; the next form shows them and all the others as they are.
+/// One term of the contract is changed; the next form shows it, and all the others as they were.
 async fn a_new_version_begins_as_the_one_in_force(chrome: &Chrome, w: &Words, page: &str) {
     let shown = "return [...document.querySelectorAll(\"form[action$='/contract'] :is(select, input[name^=item-])\")]\
                  .map(field => [field.name, field.value])";

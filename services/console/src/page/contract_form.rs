@@ -1,38 +1,34 @@
 //! 契約の版の入力欄: what it shows at first, and what was filled in.
 
 use super::guard::Fields;
-use contracts::{
-    Code, ContractItem, Date, Diligence, IdentifiersAs, Representation, Scope, SignaturesAs, forms::Forms,
-    register::Contract,
-};
+use contracts::{Code, ContractItem, Date, Diligence, Scope, forms::Forms, register::Contract};
 
 /// What the form shows before anybody types: the contract in force, or what is usual. A new version changes little, and
 /// what nobody touched must not change by being forgotten; only its days are always new.
-#[derive(Clone, Copy)]
-pub(super) struct Shown<'a>(pub Option<&'a Contract>);
+pub(super) struct Shown<'a> {
+    pub scope: Scope,
+    pub stop: Diligence,
+    pub erase: Diligence,
+    pub forms: Forms,
+    items: &'a [(ContractItem, Code)],
+}
 
 impl<'a> Shown<'a> {
-    pub fn scope(self) -> Scope {
-        self.0.map_or(Scope::Both, |c| c.scope)
-    }
-    pub fn stop(self) -> Diligence {
-        self.0.map_or(Diligence::WithoutDelay, |c| c.stop)
-    }
-    pub fn erase(self) -> Diligence {
-        self.0.map_or(Diligence::WithoutDelay, |c| c.erase)
-    }
-    pub fn identifiers(self) -> IdentifiersAs {
-        self.0.map(|c| c.forms.identifiers).unwrap_or_default()
-    }
-    pub fn representation(self) -> Representation {
-        self.0.map(|c| c.forms.representation).unwrap_or_default()
-    }
-    pub fn signatures(self) -> SignaturesAs {
-        self.0.map(|c| c.forms.signatures).unwrap_or_default()
+    pub fn of(in_force: Option<&'a Contract>) -> Self {
+        match in_force {
+            Some(c) => Self { scope: c.scope, stop: c.stop, erase: c.erase, forms: c.forms, items: &c.items },
+            None => Self {
+                scope: Scope::Both,
+                stop: Diligence::WithoutDelay,
+                erase: Diligence::WithoutDelay,
+                forms: Forms::default(),
+                items: &[],
+            },
+        }
     }
     /// Where in the contract the item stands.
-    pub fn item(self, item: &ContractItem) -> &'a str {
-        self.0.and_then(|c| c.items.iter().find(|(i, _)| i == item)).map_or("", |(_, place)| place.as_str())
+    pub fn item(&self, item: &ContractItem) -> &'a str {
+        self.items.iter().find(|(i, _)| i == item).map_or("", |(_, place)| place.as_str())
     }
 }
 
@@ -63,6 +59,7 @@ pub(super) fn read(fields: &Fields) -> Result<Option<Contract>, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use contracts::{IdentifiersAs, Representation, SignaturesAs};
 
     fn form(fields: &[(&str, &str)]) -> Fields {
         Fields(fields.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())
@@ -98,23 +95,23 @@ mod tests {
                 signatures: SignaturesAs::Hmac,
             },
         };
-        let shown = Shown(Some(&held));
+        let shown = Shown::of(Some(&held));
         let items = ContractItem::ALL.iter().map(|i| (format!("item-{}", i.as_str()), shown.item(i)));
         let mut fields: Vec<(String, String)> = items.map(|(name, place)| (name, place.to_owned())).collect();
         for (name, value) in [
             ("from", "2026-04-01"),
-            ("scope", shown.scope().as_str()),
-            ("stop", shown.stop().as_str()),
-            ("erase", shown.erase().as_str()),
-            ("identifiers", shown.identifiers().as_str()),
-            ("representation", shown.representation().as_str()),
-            ("signatures", shown.signatures().as_str()),
+            ("scope", shown.scope.as_str()),
+            ("stop", shown.stop.as_str()),
+            ("erase", shown.erase.as_str()),
+            ("identifiers", shown.forms.identifiers.as_str()),
+            ("representation", shown.forms.representation.as_str()),
+            ("signatures", shown.forms.signatures.as_str()),
         ] {
             fields.push((format!("contract_{name}"), value.to_owned()));
         }
         let again = read(&Fields(fields)).unwrap().unwrap();
         assert_eq!(again, Contract { from: "2026-04-01".parse().unwrap(), ..held });
-        let none = Shown(None);
-        assert_eq!((none.scope(), none.item(&ContractItem::Reports)), (Scope::Both, ""));
+        let none = Shown::of(None);
+        assert_eq!((none.scope, none.item(&ContractItem::Reports)), (Scope::Both, ""));
     }
 }

@@ -20,7 +20,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use contracts::{
-    ContractItem, Date, Diligence, RecipientId, Scope, Timestamp, Transport, Uuid,
+    Date, RecipientId, Scope, Timestamp, Transport, Uuid,
     register::{Certification, RecipientReply, RecipientView, TaskRow},
     request::NatsKey,
 };
@@ -42,18 +42,12 @@ impl RecipientPage {
     fn token(&self) -> Uuid {
         Uuid::now_v7()
     }
-    fn items(&self) -> &'static [ContractItem] {
-        ContractItem::ALL
-    }
     fn scopes(&self) -> &'static [Scope] {
         Scope::ALL
     }
     /// A new version begins as the one in force, but for its days.
     fn shown(&self) -> contract_form::Shown<'_> {
-        contract_form::Shown(self.view.contract.as_ref().map(|(_, contract)| contract))
-    }
-    fn words(&self) -> &'static [Diligence] {
-        Diligence::ALL
+        contract_form::Shown::of(self.view.contract.as_ref().map(|(_, contract)| contract))
     }
     fn is_webhook(&self) -> bool {
         self.view.row.transport == Transport::Webhook

@@ -17,7 +17,7 @@ use askama::Template;
 use axum::{extract::State, http::StatusCode};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use contracts::{
-    ContractItem, Diligence, RecipientId, RecipientKind, Scope, Transport, Uuid,
+    RecipientId, RecipientKind, Scope, Transport, Uuid,
     register::TaskRow,
     request::{NatsKey, RecipientRow},
 };
@@ -41,18 +41,12 @@ impl RecipientsPage {
     fn transports(&self) -> &'static [Transport] {
         Transport::ALL
     }
-    fn items(&self) -> &'static [ContractItem] {
-        ContractItem::ALL
-    }
     fn scopes(&self) -> &'static [Scope] {
         Scope::ALL
     }
-    fn words(&self) -> &'static [Diligence] {
-        Diligence::ALL
-    }
     /// A new recipient has none in force.
     fn shown(&self) -> contract_form::Shown<'_> {
-        contract_form::Shown(None)
+        contract_form::Shown::of(None)
     }
     /// One per form.
     fn new_token(&self) -> Uuid {
