@@ -258,13 +258,15 @@ async fn two_people_look_at_a_possible_match(
     assert!(!chrome.has("textarea[name=why]").await);
 }
 
-/// A finished download of this ending.
+/// A finished download of this ending. Chromium reserves the name with an empty file and moves the finished one over it, so an
+/// empty file is one that is still on its way.
 async fn downloaded(folder: &Path, ending: &str) -> Vec<u8> {
     eventually(&format!("{ending} is downloaded"), || async {
         let files = std::fs::read_dir(folder).map_err(|e| e.to_string())?;
         let names: Vec<_> = files.map(|f| f.unwrap().path()).collect();
         let found = names.iter().find(|path| path.to_string_lossy().ends_with(ending));
-        found.and_then(|path| std::fs::read(path).ok()).ok_or(format!("{names:?}"))
+        let read = found.and_then(|path| std::fs::read(path).ok());
+        read.filter(|bytes| !bytes.is_empty()).ok_or(format!("{names:?}"))
     })
     .await
 }
