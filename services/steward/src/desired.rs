@@ -5,7 +5,7 @@ use async_nats::jetstream::{
     consumer::{AckPolicy, DeliverPolicy, pull},
     stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
 };
-use contracts::{Service, envelope::ENVELOPE_MAX, recipient::BODY_MAX};
+use contracts::{Service, envelope::ENVELOPE_MAX, flow::Queue, recipient::BODY_MAX};
 use std::{collections::HashMap, time::Duration};
 
 /// The metadata key under which streams and durables carry the epoch.
@@ -47,18 +47,19 @@ pub fn streams(settings: &StewardSettings, epoch: i32) -> [Config; 2] {
     ]
 }
 
-/// A service's durable on the house's stream. Made again it delivers what is new: what was missed is said again by the
-/// speakers, who ask.
-pub fn service_durable(service: Service, epoch: i32) -> pull::Config {
+/// One of a service's durables on the house's stream. Made again it delivers what is new: what was missed is said again
+/// by the speakers, who ask.
+pub fn service_durable(service: Service, queue: Queue, epoch: i32) -> pull::Config {
+    let name = queue.durable(service);
     pull::Config {
-        durable_name: Some(service.token().to_owned()),
-        name: Some(service.token().to_owned()),
+        durable_name: Some(name.clone()),
+        name: Some(name),
         deliver_policy: DeliverPolicy::New,
         ack_policy: AckPolicy::Explicit,
         ack_wait: ACK_WAIT,
         max_deliver: -1,
         max_ack_pending: MAX_ACK_PENDING,
-        filter_subjects: permissions::filters(service),
+        filter_subjects: permissions::filters(service, queue),
         metadata: metadata(epoch),
         ..pull::Config::default()
     }

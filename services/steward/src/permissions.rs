@@ -2,7 +2,7 @@
 
 use contracts::{
     Service,
-    flow::{heard_by, said_by},
+    flow::{Queue, said_by},
     request::{EVERY_SERVICE, Family, REQUESTS},
 };
 use nats_auth::{Permissions, Responses};
@@ -24,11 +24,11 @@ pub fn all() -> Vec<(&'static str, Permissions)> {
     users
 }
 
-/// A service: says what the table lets it say, pulls from its own durable, asks and answers what the tables name.
+/// A service: says what the table lets it say, pulls from its own durables, asks and answers what the tables name.
 pub fn of_service(service: Service) -> Permissions {
     let me = service.token();
     let mut publish: BTreeSet<String> = said_by(service).map(|e| format!("{}.*", e.subject_prefix())).collect();
-    publish.extend(durable_subjects("BUS", me));
+    publish.extend(Queue::of(service).flat_map(|queue| durable_subjects("BUS", &queue.durable(service))));
     publish.insert(format!("bus.hello.{me}"));
     publish.extend(REQUESTS.iter().filter(|r| r.askers.contains(&service)).map(|r| r.subject()));
     // The relay asks its hearers; a speaker that lost rows asks them too.
@@ -90,7 +90,7 @@ fn of_steward() -> Permissions {
         .respond(REPLIES)
 }
 
-/// The subjects that a service's durable filters on.
-pub fn filters(service: Service) -> Vec<String> {
-    heard_by(service).map(|e| format!("{}.*", e.subject_prefix())).collect()
+/// The subjects that one of a service's durables filters on.
+pub fn filters(service: Service, queue: Queue) -> Vec<String> {
+    queue.heard_by(service).map(|e| format!("{}.*", e.subject_prefix())).collect()
 }

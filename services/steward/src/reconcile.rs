@@ -4,7 +4,7 @@ use crate::{ADMIT, Admit, Admitted, RECIPIENTS_CHANGED, StewardSettings, desired
 use anyhow::{Context, bail};
 use async_nats::jetstream::{self, consumer::pull, stream};
 use chassis::{Clock, Db, Runtime, Stop, telemetry};
-use contracts::Service;
+use contracts::{Service, flow::Queue};
 use futures::StreamExt;
 use nats_auth::{House, Revocations};
 use std::{collections::HashSet, sync::Arc, time::Duration};
@@ -73,7 +73,9 @@ impl Steward {
             made |= self.stream(config).await?;
         }
         for service in Service::ALL {
-            made |= self.durable(desired::BUS, desired::service_durable(*service, self.epoch)).await?;
+            for queue in Queue::of(*service) {
+                made |= self.durable(desired::BUS, desired::service_durable(*service, queue, self.epoch)).await?;
+            }
         }
         made |= self.recipients().await?;
         if made {

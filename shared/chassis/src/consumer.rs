@@ -1,4 +1,5 @@
-//! Pulls from the service's own durable and feeds its lanes (bus.md 2.2).
+//! Pulls from the service's own durables, one per [`Queue`], and feeds the lanes of each (bus.md 2.2): however many
+//! recipients report, a block or an identity that was confirmed is heard at once.
 //!
 //! JetStream holds a message only until its inbox row is committed; then it is acknowledged twice over. Lanes spare us
 //! waiting on our own row locks; they promise no order.
@@ -15,6 +16,7 @@ use async_nats::jetstream::{
     self, AckKind,
     consumer::{Consumer, pull},
 };
+use contracts::flow::Queue;
 use futures::StreamExt;
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -30,21 +32,24 @@ pub const STREAM: &str = "BUS";
 const BATCH: usize = 64;
 
 pub(crate) fn start(bus: &Arc<Bus>, hears: Arc<dyn Hears>) {
-    let this = bus.clone();
-    bus.spawn("consumer", async move { consume(this, hears).await });
+    for queue in Queue::of(bus.service()) {
+        let (this, hears) = (bus.clone(), hears.clone());
+        bus.spawn("consumer", async move { consume(this, hears, queue).await });
+    }
 }
 
-async fn consume(bus: Arc<Bus>, hears: Arc<dyn Hears>) {
-    let lanes = open_lanes(&bus, hears);
+async fn consume(bus: Arc<Bus>, hears: Arc<dyn Hears>, queue: Queue) {
+    let lanes = open_lanes(&bus, hears, queue);
+    let durable = queue.durable(bus.service());
     let mut tries = 0u32;
     while !bus.stopping().is_asked() {
         // Looked up anew whenever pulling ends: after a reconnect a missing consumer does not end the stream by itself
         // (nats.rs 1584), but an error or a missed heartbeat does.
-        match look_up(&bus).await {
+        match look_up(&bus, &durable).await {
             Ok(consumer) => {
                 tries = 0;
-                telemetry::count("madoguchi.consumer.attached", bus.service().token());
-                pull(&bus, consumer, &lanes).await;
+                telemetry::count("madoguchi.consumer.attached", &durable);
+                pull(&bus, &durable, consumer, &lanes).await;
             }
             Err(()) => tries += 1,
         }
@@ -57,15 +62,14 @@ async fn consume(bus: Arc<Bus>, hears: Arc<dyn Hears>) {
 }
 
 /// Only the steward makes durables; a service looks its own up.
-async fn look_up(bus: &Bus) -> Result<Consumer<pull::Config>, ()> {
+async fn look_up(bus: &Bus, durable: &str) -> Result<Consumer<pull::Config>, ()> {
     let context = jetstream::new(bus.nats().clone());
-    let durable = bus.service().token();
     context.get_consumer_from_stream::<pull::Config, _, _>(durable, STREAM).await.map_err(|error| {
         tracing::debug!(durable, %error, "the durable is not there (yet)");
     })
 }
 
-async fn pull(bus: &Bus, consumer: Consumer<pull::Config>, lanes: &[mpsc::Sender<jetstream::Message>]) {
+async fn pull(bus: &Bus, durable: &str, consumer: Consumer<pull::Config>, lanes: &[mpsc::Sender<jetstream::Message>]) {
     let stream = consumer
         .stream()
         .max_messages_per_batch(BATCH)
@@ -89,7 +93,7 @@ async fn pull(bus: &Bus, consumer: Consumer<pull::Config>, lanes: &[mpsc::Sender
             }
             Some(Err(error)) => {
                 tracing::debug!(%error, "pulling ended; looking the durable up again");
-                telemetry::count("madoguchi.consumer.lost", bus.service().token());
+                telemetry::count("madoguchi.consumer.lost", durable);
                 return;
             }
             None => return,
@@ -97,8 +101,13 @@ async fn pull(bus: &Bus, consumer: Consumer<pull::Config>, lanes: &[mpsc::Sender
     }
 }
 
-fn open_lanes(bus: &Arc<Bus>, hears: Arc<dyn Hears>) -> Vec<mpsc::Sender<jetstream::Message>> {
-    (0..bus.settings().lanes.max(1))
+fn open_lanes(bus: &Arc<Bus>, hears: Arc<dyn Hears>, queue: Queue) -> Vec<mpsc::Sender<jetstream::Message>> {
+    let lanes = match queue {
+        Queue::Steps => bus.settings().lanes,
+        // Half as many: the many may not have all of the database's connections.
+        Queue::Bulk => bus.settings().lanes / 2,
+    };
+    (0..lanes.max(1))
         .map(|_| {
             let (sender, mut receiver) = mpsc::channel::<jetstream::Message>(bus.settings().lane_depth.max(1));
             let (bus_of_lane, hears) = (bus.clone(), hears.clone());

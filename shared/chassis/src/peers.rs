@@ -5,6 +5,7 @@ use crate::{bus::Bus, consumer::STREAM, home::HandleError, reason::StaffReason};
 use async_nats::jetstream::{self, consumer::pull};
 use contracts::{
     Code, MessageId, Uuid,
+    flow::Queue,
     request::{
         Heard, HeardReply, History, HistoryReply, HistoryRow, Parked, ParkedChoice, ParkedReply, ParkedRow,
         StaffCommand, StaffReply, Told, ToldReply,
@@ -42,17 +43,21 @@ async fn heard(bus: Arc<Bus>, q: Heard) -> Result<HeardReply, HandleError> {
     Ok(HeardReply {
         have: have.into_iter().map(MessageId).collect(),
         newest: newest.map(MessageId),
-        idle: is_idle(&bus).await,
+        idle: is_idle(&bus, Queue::Steps).await,
+        bulk_idle: is_idle(&bus, Queue::Bulk).await,
         epoch: bus.epoch(),
     })
 }
 
-/// Nothing waits for this service in JetStream and none of it is in work, or it has no durable at all. What is in work will
+/// Nothing waits for this service in this queue and none of it is in work, or there is no durable at all. What is in work will
 /// be heard, or delivered again: saying it again meanwhile only feeds the backlog (measured: 1.6 publishes per message
 /// after an outage instead of 1.0).
-async fn is_idle(bus: &Bus) -> bool {
+async fn is_idle(bus: &Bus, queue: Queue) -> bool {
+    if queue.heard_by(bus.service()).next().is_none() {
+        return true;
+    }
     let context = jetstream::new(bus.nats().clone());
-    match context.get_consumer_from_stream::<pull::Config, _, _>(bus.service().token(), STREAM).await {
+    match context.get_consumer_from_stream::<pull::Config, _, _>(queue.durable(bus.service()), STREAM).await {
         Ok(consumer) => consumer.cached_info().num_pending == 0 && consumer.cached_info().num_ack_pending == 0,
         Err(_) => true,
     }

@@ -9,7 +9,7 @@ use async_nats::{HeaderMap, jetstream};
 use contracts::{
     Code, MessageId, Uuid,
     envelope::CONTENT_TYPE,
-    flow::said_by,
+    flow::{Queue, said_by},
     request::{Heard, HeardReply, Told, ToldReply},
 };
 use futures::{StreamExt, stream};
@@ -217,10 +217,14 @@ impl Relay {
             self.keep_epoch(hearer, reply.epoch).await?;
         }
         self.close(hearer, &have).await?;
+        let idle = |row: &Row| match Queue::of_subject(&row.1) {
+            Queue::Steps => reply.idle,
+            Queue::Bulk => reply.bulk_idle,
+        };
         let missing: Vec<&Row> = rows
             .iter()
             .copied()
-            .filter(|r| !have.contains(&r.0) && (reply.idle || r.4 >= 8 && (r.4 as u32).is_power_of_two()))
+            .filter(|r| !have.contains(&r.0) && (idle(r) || r.4 >= 8 && (r.4 as u32).is_power_of_two()))
             .collect();
         if !missing.is_empty() {
             telemetry::add("madoguchi.relay.said_again", missing.len() as u64, hearer);

@@ -91,6 +91,44 @@ pub enum Family {
     Command,
 }
 
+/// Each hearer's messages come through two queues, a durable each. A fan-out tells of every recipient and stage; what a
+/// person waits for, a block before all, must not stand behind that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Queue {
+    /// The steps of a case: a few per case.
+    Steps,
+    /// What recipients did: as many per case as there are recipients.
+    Bulk,
+}
+
+impl Queue {
+    /// Those through which `service` hears something.
+    pub fn of(service: Service) -> impl Iterator<Item = Self> {
+        [Self::Steps, Self::Bulk].into_iter().filter(move |q| q.heard_by(service).next().is_some())
+    }
+    /// Its durable.
+    pub fn durable(self, service: Service) -> String {
+        match self {
+            Self::Steps => service.token().to_owned(),
+            Self::Bulk => format!("{}-bulk", service.token()),
+        }
+    }
+    /// What `service` hears through it.
+    pub fn heard_by(self, service: Service) -> impl Iterator<Item = &'static Entry> {
+        heard_by(service).filter(move |e| e.queue == self)
+    }
+    /// Through which one a message with this subject comes.
+    pub fn of_subject(subject: &str) -> Self {
+        let prefix = subject.rsplit_once('.').map_or(subject, |(prefix, _)| prefix);
+        let is_of = |e: &&&Entry| {
+            let rest = prefix.strip_prefix("evt.").or_else(|| prefix.strip_prefix("cmd."));
+            let mut tokens = rest.unwrap_or_default().split('.');
+            tokens.next() == Some(e.at.token()) && tokens.next() == Some(e.word)
+        };
+        FLOW.iter().find(is_of).map_or(Self::Steps, |e| e.queue)
+    }
+}
+
 /// One row of the table.
 #[derive(Debug)]
 pub struct Entry {
@@ -108,6 +146,8 @@ pub struct Entry {
     pub speaker: Service,
     /// Who must have heard it before the outbox row closes.
     pub hearers: &'static [Service],
+    /// Through which of a hearer's queues it comes.
+    pub queue: Queue,
     /// The payload's JSON Schema.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
 }
@@ -136,7 +176,9 @@ impl Entry {
 }
 
 macro_rules! flow {
-    ($($name:ident : $family:ident $at:ident $word:literal v $version:literal, $speaker:ident => [$($hearer:ident),*];)*) => {
+    (@queue) => { Queue::Steps };
+    (@queue bulk) => { Queue::Bulk };
+    ($($name:ident : $family:ident $at:ident $word:literal v $version:literal, $speaker:ident => [$($hearer:ident),*] $($bulk:ident)?;)*) => {
         /// One message of the table, decoded.
         #[derive(Clone, Debug, PartialEq)]
         #[allow(missing_docs, clippy::large_enum_variant)]
@@ -147,7 +189,7 @@ macro_rules! flow {
             use super::*;
             $(pub static $name: Entry = Entry {
                 name: stringify!($name), family: Family::$family, at: Service::$at, word: $word, version: $version,
-                speaker: Service::$speaker, hearers: &[$(Service::$hearer),*],
+                speaker: Service::$speaker, hearers: &[$(Service::$hearer),*], queue: flow!(@queue $($bulk)?),
                 schema: |g| g.subschema_for::<super::$name>(),
             };)*
         }
@@ -207,13 +249,13 @@ flow! {
     BlockLifted:          Fact    OptOut       "block-lifted"           v 1, OptOut => [Intake, Console];
     StopEntered:          Fact    OptOut       "stop-entered"           v 1, OptOut => [Intake, Console, Notification];
     ChangeFannedOut:      Fact    OptOut       "change-fanned-out"      v 1, OptOut => [OptOut, Intake, Console];
-    InstructionIssued:    Fact    OptOut       "instruction-issued"     v 1, OptOut => [Console];
-    InstructionReceived:  Fact    OptOut       "instruction-received"   v 1, OptOut => [Console];
-    InstructionSettled:   Fact    OptOut       "instruction-settled"    v 1, OptOut => [OptOut, Intake, Console];
-    InstructionReported:  Fact    OptOut       "instruction-reported"   v 1, OptOut => [OptOut, Console];
-    InstructionReplaced:  Fact    OptOut       "instruction-replaced"   v 1, OptOut => [OptOut, Console];
-    InstructionOverdue:   Fact    OptOut       "instruction-overdue"    v 1, OptOut => [Console];
-    ReportRefused:        Fact    OptOut       "report-refused"         v 1, OptOut => [Console];
+    InstructionIssued:    Fact    OptOut       "instruction-issued"     v 1, OptOut => [Console] bulk;
+    InstructionReceived:  Fact    OptOut       "instruction-received"   v 1, OptOut => [Console] bulk;
+    InstructionSettled:   Fact    OptOut       "instruction-settled"    v 1, OptOut => [OptOut, Intake, Console] bulk;
+    InstructionReported:  Fact    OptOut       "instruction-reported"   v 1, OptOut => [OptOut, Console] bulk;
+    InstructionReplaced:  Fact    OptOut       "instruction-replaced"   v 1, OptOut => [OptOut, Console] bulk;
+    InstructionOverdue:   Fact    OptOut       "instruction-overdue"    v 1, OptOut => [Console] bulk;
+    ReportRefused:        Fact    OptOut       "report-refused"         v 1, OptOut => [Console] bulk;
     StopConfirmed:        Fact    OptOut       "stop-confirmed"         v 1, OptOut => [Intake, Console];
     // Notification.
     NoticeSent:           Fact    Notification "notice-sent"            v 1, Notification => [Console];
@@ -259,5 +301,16 @@ mod tests {
             assert_eq!(by_type(&e.message_type()).map(|f| f.name), Some(e.name));
         }
         assert!(by_type("jp.madoguchi.identity.verify.v2").is_none());
+    }
+
+    #[test]
+    fn a_queue_holds_what_the_table_says_and_no_command_is_behind_the_many() {
+        for e in FLOW {
+            assert_eq!(Queue::of_subject(&e.subject(Uuid::nil())), e.queue, "{}", e.name);
+            assert!(e.queue == Queue::Steps || e.family == Family::Fact, "{}", e.name);
+        }
+        assert_eq!(Queue::of(Service::OptOut).count(), 2);
+        assert_eq!(Queue::of(Service::Identity).collect::<Vec<_>>(), [Queue::Steps]);
+        assert_eq!(Queue::Bulk.durable(Service::OptOut), "optout-bulk");
     }
 }

@@ -187,6 +187,9 @@ pub struct HeardReply {
     pub newest: Option<MessageId>,
     /// Nothing waits for it in JetStream: what is missing will not come by itself.
     pub idle: bool,
+    /// The same of its queue of the many ([`crate::flow::Queue::Bulk`]).
+    #[serde(default)]
+    pub bulk_idle: bool,
     /// The life of its database.
     pub epoch: i32,
 }

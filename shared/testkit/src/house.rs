@@ -83,7 +83,10 @@ impl House {
             context.create_stream(stream).await.unwrap();
         }
         for service in contracts::Service::ALL {
-            context.create_consumer_on_stream(desired::service_durable(*service, 1), desired::BUS).await.unwrap();
+            for queue in contracts::flow::Queue::of(*service) {
+                let durable = desired::service_durable(*service, queue, 1);
+                context.create_consumer_on_stream(durable, desired::BUS).await.unwrap();
+            }
         }
     }
 

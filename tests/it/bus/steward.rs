@@ -5,7 +5,7 @@ use async_nats::jetstream::{
     consumer::{AckPolicy, pull},
     stream::{DiscardPolicy, RetentionPolicy, StorageType},
 };
-use contracts::Service;
+use contracts::{Service, flow::Queue};
 use std::time::Duration;
 use testkit::eventually;
 
@@ -22,22 +22,27 @@ async fn streams_and_durables_stand_as_they_must() {
     );
     assert!(config.duplicate_window <= Duration::from_millis(100), "a repeat must never be swallowed as a duplicate");
     assert_eq!(config.metadata.get("madoguchi.epoch").map(String::as_str), Some("1"));
-    for service in Service::ALL {
-        let durable = stream.get_consumer::<pull::Config>(service.token()).await.unwrap();
+    for (service, queue) in queues() {
+        let name = queue.durable(service);
+        let durable = stream.get_consumer::<pull::Config>(&name).await.unwrap();
         let config = &durable.cached_info().config;
-        assert_eq!(config.max_deliver, -1, "{}: delivery is never given up; parking is PostgreSQL's", service.token());
+        assert_eq!(config.max_deliver, -1, "{name}: delivery is never given up; parking is PostgreSQL's");
         assert_eq!(config.ack_policy, AckPolicy::Explicit);
         assert!(config.max_ack_pending > 0 && config.max_ack_pending <= 1024, "bounded");
         assert!(!config.memory_storage);
-        assert_eq!(config.durable_name.as_deref(), Some(service.token()));
+        assert_eq!(config.durable_name.as_ref(), Some(&name));
         let mut filters = config.filter_subjects.clone();
         filters.extend((!config.filter_subject.is_empty()).then(|| config.filter_subject.clone()));
         filters.sort();
-        let mut wanted: Vec<String> =
-            contracts::flow::heard_by(*service).map(|e| format!("{}.*", e.subject_prefix())).collect();
+        let mut wanted: Vec<String> = queue.heard_by(service).map(|e| format!("{}.*", e.subject_prefix())).collect();
         wanted.sort();
-        assert_eq!(filters, wanted, "{} hears what the flow table says", service.token());
+        assert_eq!(filters, wanted, "{name} hears what the flow table says");
     }
+}
+
+/// Every durable of the house.
+fn queues() -> impl Iterator<Item = (Service, Queue)> {
+    Service::ALL.iter().flat_map(|service| Queue::of(*service).map(|queue| (*service, queue)))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -77,8 +82,8 @@ async fn what_was_deleted_or_changed_is_mended() {
     eventually("streams and durables are made anew", || async {
         js.get_stream("OPTOUT").await.map_err(|e| e.to_string())?;
         let stream = js.get_stream("BUS").await.map_err(|e| e.to_string())?;
-        for service in Service::ALL {
-            stream.get_consumer::<pull::Config>(service.token()).await.map_err(|e| e.to_string())?;
+        for (service, queue) in queues() {
+            stream.get_consumer::<pull::Config>(&queue.durable(service)).await.map_err(|e| e.to_string())?;
         }
         Ok::<_, String>(())
     })

@@ -3,7 +3,7 @@
 use super::chaos::{Flow, seeds};
 use crate::journey::desk::Desk;
 use async_nats::{ConnectOptions, jetstream};
-use contracts::{Service, Timestamp};
+use contracts::{Service, Timestamp, flow::Queue};
 use nats_auth::{House as Accounts, Permissions, RootSecret};
 use rand::{Rng, rngs::StdRng};
 use testkit::{House, eventually};
@@ -76,10 +76,14 @@ async fn durables_deleted_and_streams_purged_while_requests_flow() {
         if random.random_bool(0.3) {
             stream.purge().await.unwrap();
         }
-        let hearers: Vec<&str> = Service::ALL.iter().map(|s| s.token()).filter(|_| random.random_bool(0.5)).collect();
-        for hearer in hearers {
-            // Not every service hears; a durable that is not there cannot be deleted.
-            let _ = stream.delete_consumer(hearer).await;
+        let durables: Vec<String> = Service::ALL
+            .iter()
+            .flat_map(|service| Queue::of(*service).map(|queue| queue.durable(*service)))
+            .filter(|_| random.random_bool(0.5))
+            .collect();
+        for durable in durables {
+            // One that was deleted a moment ago cannot be deleted again.
+            let _ = stream.delete_consumer(&durable).await;
         }
     })
     .await;
