@@ -13,7 +13,7 @@ pub use jobs::in_force;
 
 use crate::{
     instruction::Instruction,
-    person::{PersonError, Register},
+    person::{PersonError, Persons, Register},
     propagation::{self, Candidate, Periods},
     retention::Record,
 };
@@ -223,9 +223,11 @@ impl FanOut {
         }
         drop(db);
         let called = whom::called(self.bus.db().pool(), &prepared.candidates).await?;
+        let told = jobs.iter().filter(|job| !job.everything && !job.to.is_empty());
+        let mut persons = self.register.persons(told.map(|job| job.entry)).await?;
         let mut last = None;
         for job in jobs {
-            match self.seal(&job, &prepared.candidates, &called, &mut prepared.persons).await {
+            match self.seal(&job, &mut persons, &prepared.candidates, &called, &mut prepared.persons) {
                 Ok(()) => prepared.jobs.push(job),
                 // One entry that cannot be opened must not hold up the others; it is alarmed at every pass.
                 Err(error) => {
@@ -241,9 +243,10 @@ impl FanOut {
         }
     }
 
-    async fn seal(
+    fn seal(
         &self,
         job: &Job,
+        persons: &mut Persons,
         all: &[Candidate],
         called: &[Called],
         into: &mut HashMap<InstructionId, Whom>,
@@ -251,10 +254,15 @@ impl FanOut {
         if job.to.is_empty() {
             return Ok(());
         }
-        let person = if job.everything { None } else { Some(self.register.person(job.entry).await?) };
+        let person = match persons.get(&job.entry) {
+            _ if job.everything => None,
+            Some(Ok(person)) => Some(person),
+            // The reason is told once.
+            _ => return Err(persons.remove(&job.entry).and_then(Result::err).unwrap_or(PersonError::None).into()),
+        };
         for to in job.to.iter().filter_map(|n| all.get(*n)) {
             let id = job.instruction(to);
-            into.insert(id, self.whom(to, id, person.as_ref(), called)?);
+            into.insert(id, self.whom(to, id, person, called)?);
         }
         Ok(())
     }

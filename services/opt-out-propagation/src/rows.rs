@@ -283,14 +283,7 @@ async fn instruction_row(
             close(tx, step, *at).await?;
         }
         Event::Settled { by, at, .. } => {
-            sqlx::query("delete from owed where instruction = $1").bind(step.id).execute(&mut *tx).await?;
-            sqlx::query("update issued set confirmed_at = $2, confirmed_by = $3 where instruction = $1")
-                .bind(step.id)
-                .bind(at.to_sqlx())
-                .bind(by.as_str())
-                .execute(&mut *tx)
-                .await?;
-            close(tx, step, *at).await?;
+            settled(tx, step, by.as_str(), *at).await?;
         }
         Event::Replaced { by, at } => {
             replaced(tx, step.id, by.0).await?;
@@ -302,24 +295,34 @@ async fn instruction_row(
 }
 
 async fn received(tx: &mut PgConnection, id: Uuid, at: Timestamp) -> Result<(), sqlx::Error> {
+    // With it a hospital's own date (Rules art. 47), beside that of the desk.
     sqlx::query(
-        "with got as (update owed set received_at = $2 where instruction = $1 returning endpoint, position)
-         delete from retry r using got g where r.endpoint = g.endpoint and r.position = g.position",
-    )
-    .bind(id)
-    .bind(at.to_sqlx())
-    .execute(&mut *tx)
-    .await?;
-    // A hospital's own date (Rules art. 47), beside that of the desk.
-    sqlx::query(
-        "update entry_hospital h set received_at = $2 from issued i join recipient_name n using (recipient)
+        "with got as (update owed set received_at = $2 where instruction = $1 returning endpoint, position),
+         sent as (delete from retry r using got g where r.endpoint = g.endpoint and r.position = g.position)
+         update entry_hospital h set received_at = $2 from issued i join recipient_name n using (recipient)
           where i.instruction = $1 and h.entry = i.entry and h.tag = n.tag and h.received_at is null",
     )
     .bind(id)
     .bind(at.to_sqlx())
     .execute(tx)
-    .await?;
-    Ok(())
+    .await
+    .map(drop)
+}
+
+/// Done with: nothing is owed, the confirmation is known, and its tasks are closed, as in [`close`].
+async fn settled(tx: &mut PgConnection, step: &Step<Instruction>, by: &str, at: Timestamp) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "with paid as (delete from owed where instruction = $1),
+         known as (update issued set confirmed_at = $2, confirmed_by = $4 where instruction = $1)
+         update task set closed_at = $2, cause = $3 where (id = $1 or instruction = $1) and closed_at is null",
+    )
+    .bind(step.id)
+    .bind(at.to_sqlx())
+    .bind(step.cause)
+    .bind(by)
+    .execute(tx)
+    .await
+    .map(drop)
 }
 
 async fn replaced(tx: &mut PgConnection, id: Uuid, by: Uuid) -> Result<(), sqlx::Error> {

@@ -92,7 +92,7 @@ impl Relay {
             let stopping = stop.is_asked();
             match self.pass().await {
                 // One last pass while stopping: what was just committed should not wait for the next start.
-                Ok(rows) if rows as i64 == CLAIM && !stopping => continue,
+                Ok(true) if !stopping => continue,
                 Ok(_) => {}
                 Err(error) => {
                     tracing::warn!(%error, service = self.bus.service().token(), "the relay lost its database; it tries again");
@@ -107,7 +107,8 @@ impl Relay {
         }
     }
 
-    async fn pass(&mut self) -> Result<usize, sqlx::Error> {
+    /// Whether to go on at once.
+    async fn pass(&mut self) -> Result<bool, sqlx::Error> {
         let greeted = std::mem::take(&mut *self.greeted.lock().unwrap_or_else(PoisonError::into_inner));
         if !greeted.is_empty() {
             self.unchecked.extend(greeted);
@@ -116,10 +117,6 @@ impl Relay {
         let asked = self.repeat_now.swap(false, Ordering::AcqRel);
         let repeat = asked || self.repeat_at <= Instant::now() || self.bus.stopping().is_asked();
         let rows = self.claim(repeat).await?;
-        // While more is due than was claimed, the next pass goes on with it.
-        if repeat && (rows.len() as i64) < CLAIM {
-            self.repeat_at = Instant::now() + Duration::from_millis(self.bus.settings().poll_ms);
-        }
         let (fresh, repeated): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|r| r.4 <= 1);
         self.say(&fresh).await;
         let mut by_hearer: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
@@ -128,8 +125,18 @@ impl Relay {
                 by_hearer.entry(hearer).or_default().push(row);
             }
         }
+        let (mut asked, mut moved) = (0, 0);
         for (hearer, rows) in by_hearer {
-            self.ask(hearer, &rows).await?;
+            asked += rows.len();
+            moved += self.ask(hearer, &rows).await?;
+        }
+        // While more is due than was claimed, the next pass goes on with it, as long as asking gets somewhere: hearers that
+        // are behind are asked about one batch per look. Each claim writes its rows, and asking about a backlog over and
+        // over takes from the hearers what they need to work it off.
+        let full = rows.len() as i64 == CLAIM;
+        let gets_somewhere = 2 * moved >= asked;
+        if repeat && !(full && gets_somewhere) {
+            self.repeat_at = Instant::now() + Duration::from_millis(self.bus.settings().poll_ms);
         }
         if !self.unchecked.is_empty() && self.check_at <= Instant::now() {
             self.check_at = Instant::now() + Duration::from_millis(self.bus.settings().repeat_base_ms);
@@ -137,7 +144,7 @@ impl Relay {
                 self.ask(&hearer, &[]).await?;
             }
         }
-        Ok(rows.len())
+        Ok(full && (gets_somewhere || !fresh.is_empty()))
     }
 
     async fn db(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
@@ -194,7 +201,8 @@ impl Relay {
             .await;
     }
 
-    async fn ask(&mut self, hearer: &str, rows: &[&Row]) -> Result<(), sqlx::Error> {
+    /// Asks one hearer about these rows: how many of them are closed now, or said again.
+    async fn ask(&mut self, hearer: &str, rows: &[&Row]) -> Result<usize, sqlx::Error> {
         let probe = self.probes_of(hearer).await?;
         let question = Heard {
             from: self.me(),
@@ -204,7 +212,7 @@ impl Relay {
         // No answer: its durable holds the backlog; the rows come due again.
         let Ok(reply) = self.bus.ask_at::<_, HeardReply>(format!("req.{hearer}.heard"), &question).await else {
             telemetry::count("madoguchi.relay.unanswered", hearer);
-            return Ok(());
+            return Ok(0);
         };
         let have: Vec<Uuid> = reply.have.iter().map(|id| id.0).collect();
         let forgot = probe.iter().any(|p| !have.contains(p));
@@ -230,7 +238,8 @@ impl Relay {
             telemetry::add("madoguchi.relay.said_again", missing.len() as u64, hearer);
             self.say(&missing).await;
         }
-        self.look_for_lost_rows(hearer, reply.newest.map(|id| id.0)).await
+        self.look_for_lost_rows(hearer, reply.newest.map(|id| id.0)).await?;
+        Ok(rows.iter().filter(|r| have.contains(&r.0)).count() + missing.len())
     }
 
     /// Has this database lost rows that the hearer heard? Asked beyond what was compared once per hearer, and again whenever

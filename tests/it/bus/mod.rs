@@ -12,6 +12,7 @@ mod log;
 mod lost_rows;
 mod permissions;
 mod poison;
+mod queues;
 mod steward;
 mod trace;
 mod waiting;

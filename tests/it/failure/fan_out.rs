@@ -81,21 +81,29 @@ async fn a_fan_out_with_everything_dying_ends_with_each_instruction_reported_onc
     let breaking = breaks(&desk, &mut children, &size, seed);
     let (stops, ()) = tokio::join!(stops, breaking);
 
-    // As long as something moves, it is waited for.
+    // As long as something moves, it is waited for: first the reports, then what the register's facts set in motion.
     let all = (size.stops * size.recipients) as i64;
     let db = Mutex::new(connection(&desk).await);
-    let mut settled = -1;
-    while settled < all {
-        settled = eventually("another instruction is settled", || async {
-            let now = figure(&db, "select count(*) from optout.instruction where state ->> 'status' = 'settled'").await;
-            if now > settled || now == all { Ok(now) } else { Err(now) }
-        })
-        .await;
-    }
+    let settled = "select count(*) from optout.instruction where state ->> 'status' = 'settled'";
+    grows(&db, "another instruction is settled", settled, all).await;
+    let confirmed = "select count(*) from intake.history where event ->> 'event' = 'ended'";
+    grows(&db, "another stop is confirmed to its person", confirmed, size.stops as i64).await;
     for filed in &stops {
         desk.until(filed, "the stop is confirmed", |s| s.ended_as == Some(EndedAs::Stopped)).await;
     }
     once_in_effect(&desk, &recipients, &children, &size).await;
+}
+
+/// Waits until a figure is `all`, as long as it grows.
+async fn grows(db: &Mutex<PgConnection>, what: &str, sql: &'static str, all: i64) {
+    let mut seen = -1;
+    while seen < all {
+        seen = eventually(what, || async {
+            let now = figure(db, sql).await;
+            if now > seen || now == all { Ok(now) } else { Err(now) }
+        })
+        .await;
+    }
 }
 
 /// Breaks at amounts of work done, not at times: between the first report and the last but a few.

@@ -34,15 +34,34 @@ pub(super) async fn look(pool: &PgPool, name: KeyName) -> Result<Option<Row>, Va
     .bind(name.class.as_str())
     .fetch_optional(pool)
     .await?;
-    Ok(row.and_then(|row| {
-        let state = match row {
-            (Some(bytes), Some(master), None, _) => State::Key(super::wrapped(bytes, master)),
-            (None, None, Some(at), _) => State::Tombstone(at.to_jiff()),
-            // The table's check `key_or_tombstone` allows no other.
-            _ => return None,
-        };
-        Some(Row { state, touch: row.3 })
-    }))
+    Ok(row.and_then(read))
+}
+
+/// Those of the keys that exist and are not erased.
+pub(super) async fn look_many(pool: &PgPool, names: &[KeyName]) -> Result<Vec<(KeyName, Row)>, VaultError> {
+    let rows: Vec<(Uuid, String, Vec<u8>, String)> = sqlx::query_as(
+        "select unit, class, wrapped, master from wrapped_key \
+         where (unit, class) in (select * from unnest($1::uuid[], $2::text[])) and erased_at is null",
+    )
+    .bind(names.iter().map(|name| name.unit).collect::<Vec<_>>())
+    .bind(names.iter().map(|name| name.class.as_str()).collect::<Vec<_>>())
+    .fetch_all(pool)
+    .await?;
+    let row = |(unit, class, bytes, master): (Uuid, String, Vec<u8>, String)| {
+        let state = State::Key(super::wrapped(bytes, master));
+        Ok((name(unit, &class)?, Row { state, touch: false }))
+    };
+    rows.into_iter().map(row).collect()
+}
+
+fn read(row: Stored) -> Option<Row> {
+    let state = match row {
+        (Some(bytes), Some(master), None, _) => State::Key(super::wrapped(bytes, master)),
+        (None, None, Some(at), _) => State::Tombstone(at.to_jiff()),
+        // The table's check `key_or_tombstone` allows no other.
+        _ => return None,
+    };
+    Some(Row { state, touch: row.3 })
 }
 
 /// Commits new keys where there is neither key nor tombstone; gives the names of those that went in.

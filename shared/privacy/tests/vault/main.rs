@@ -118,6 +118,22 @@ async fn many_keys_are_made_with_one_commit(desk: &Desk) {
     }
     assert!(matches!(vault.prepare((1_000..3_000).map(name)).await, Err(VaultError::TooMany)));
     assert_eq!(count(&mut admin, "select count(*) from wrapped_key").await, 500);
+    many_keys_are_fetched_at_once(&schema, &sealed).await;
+}
+
+/// Of 500 keys the second is erased; those from 501 on were never made.
+async fn many_keys_are_fetched_at_once(schema: &Schema<'_>, first: &[u8]) {
+    let vault = schema.vault().await;
+    let name = |n| KeyName { unit: Uuid::from_u128(n), class: CASE };
+    vault.fetch((1..=600).map(name)).await.unwrap();
+    assert_eq!(vault.expire_cache(), 499, "those that exist are at hand, and no other");
+    assert_eq!(read(vault.open(name(1).unit, CASE, AAD, first).await).unwrap(), b"older");
+    assert!(matches!(vault.existing_key(name(2).unit, CASE).await, Err(VaultError::Erased { .. })));
+    assert!(matches!(vault.existing_key(name(501).unit, CASE).await, Err(VaultError::Missing(_))));
+    vault.erase(name(1).unit, CASE).await.unwrap();
+    vault.fetch([name(1)]).await.unwrap();
+    assert!(matches!(vault.open(name(1).unit, CASE, AAD, first).await, Err(VaultError::Erased { .. })));
+    assert!(matches!(vault.fetch((1_000..3_000).map(name)).await, Err(VaultError::TooMany)));
 }
 
 async fn ending_one_class_leaves_the_others(desk: &Desk) {
