@@ -18,6 +18,7 @@ use contracts::{
 use launcher::{Up, story};
 use opt_out_propagation::{
     entry::{self, Entry},
+    gate,
     person::Register,
     rows::EntryRows,
 };
@@ -130,6 +131,8 @@ pub async fn backlog(up: &Up, changes: usize) -> anyhow::Result<()> {
     let custody = custody::Custody::open(&rt, &bus).await?;
     let index = BlindIndex::load_or_create(rt.keys_dir(), Service::OptOut.token())?;
     let register = Arc::new(Register::new(bus.clone(), custody.key().clone(), custody.vault().clone(), index));
+    // Each entry with its keys for the gate, as a house makes them that is open.
+    gate::open(&rt, &bus, &register, &rt.section("optout")?).await?;
     let entries = Home::<Entry>::with_rows(&bus, Arc::new(EntryRows));
     for n in 0..changes {
         let (case, entry) = (CaseId::new(), EntryId::new());

@@ -76,6 +76,11 @@ fn counted(progress: &Progress) -> Vec<(Measure, One<'_>)> {
 }
 
 impl State {
+    /// Which instructions the answer speaks of, and as reports to which measure.
+    pub fn counting(&self) -> BTreeMap<InstructionId, Measure> {
+        self.progress().map(counted).into_iter().flatten().map(|(measure, (id, _))| (id, measure)).collect()
+    }
+
     /// 三つの回答, as numbers.
     pub fn answer(&self) -> StopAnswer {
         let mut answer = StopAnswer::default();

@@ -63,6 +63,10 @@ pub struct InstructionStanding {
     /// 書面の報告: what the first of two people read on a paper.
     #[serde(default)]
     pub attested: Option<(StaffId, Code)>,
+    /// 三つの回答: its report is in the answer to the person, as one to this measure. None: not yet, or another one of the same
+    /// recipient counts.
+    #[serde(default)]
+    pub counts: Option<Measure>,
 }
 
 impl InstructionStanding {
@@ -167,6 +171,7 @@ mod tests {
             replaced_by: None,
             task: false,
             attested: None,
+            counts: None,
         };
         assert_eq!((one.stage(at(9)), one.stage(at(10))), ("issued", "overdue"));
         one.received_at = Some(at(1));

@@ -9,17 +9,13 @@ use super::{
     words::Words,
 };
 use crate::journey::{
-    contractors::{Joined, by_webhook, prepared},
+    contractors::{Joined, by_webhook, pulls, says},
     desk::{Desk, Filed},
     people::Person,
 };
-use console::By;
-use contracts::{
-    Digest, EndedAs, ReportOutcome, Step, Transport,
-    recipient::{Report, ReportAnswer, ReportStage},
-};
+use contracts::{Digest, EndedAs, ReportOutcome, Step, recipient::ReportStage};
 use launcher::story::{self, Contractor};
-use recipient_kit::{apply, digest_of, http::HttpDesk, pull, report, send::SendsReports};
+use recipient_kit::pull;
 use serde_json::{Value, json};
 use sha2::Digest as _;
 use std::path::Path;
@@ -49,15 +45,6 @@ pub async fn from_the_case_to_the_evidence(chrome: &Chrome, desk: &Desk) {
     looks_after_a_recipient(chrome, &w, &base, &core).await;
     the_other_pages(chrome, &w, &base, &core).await;
     the_person_reads_the_answer(chrome, desk, &filed).await;
-}
-
-/// One that fetches: the test has its keys, and reports what it likes.
-async fn pulls(desk: &Desk, label: &'static str) -> Contractor {
-    let (contractor, _) = prepared(desk, label);
-    let by = By::new(desk.staff, "a contractor of ours");
-    let new = contractor.registration(Transport::Pull, None, None);
-    desk.obeyed("a recipient is registered", || desk.commands.register_recipient(by, new.clone())).await;
-    contractor
 }
 
 /// Nothing goes out before the page was seen on which everybody stands who will be told.
@@ -154,27 +141,6 @@ async fn sees_the_instructions_move(
     says(desk, core, ReportStage::Reported { outcome: ReportOutcome::CannotIdentify, ground: None }).await;
     until_stage(chrome, &entry, "core-data", w.t("instruction.reported")).await;
     entry
-}
-
-/// A signed report about the last instruction it fetched.
-async fn says(desk: &Desk, who: &Contractor, stage: ReportStage) {
-    let http = HttpDesk::new(&desk.partner_url).unwrap();
-    let body = eventually("the feed has it", || async {
-        let (bodies, _) = http.page(&who.keys, who.id, "0.0").await.map_err(|e| format!("{e:?}"))?;
-        bodies.last().cloned().ok_or("empty".to_owned())
-    })
-    .await;
-    let said = Report {
-        instruction: apply::parse(&body).unwrap().id,
-        recipient: who.id,
-        digest: digest_of(&body),
-        stage,
-        time: desk.clock().now(),
-        book_entry: None,
-        erasures: vec![],
-    };
-    let answer = http.send(&report::sign(&said, &who.keys.signing)).await.unwrap();
-    assert!(matches!(answer, ReportAnswer::Accepted { .. }), "{answer:?}");
 }
 
 /// Sent back once; the recipient looks again and says the same, and then it stands.

@@ -2,13 +2,20 @@
 
 use super::desk::Desk;
 use console::By;
-use contracts::{Code, InstructionId, RecipientId, Transport, request::NatsKey};
+use contracts::{
+    Code, InstructionId, Measure, RecipientId, Transport,
+    recipient::{Report, ReportAnswer, ReportStage},
+    request::NatsKey,
+};
 use launcher::story::Contractor;
 use opt_out_propagation::WebhookKeys;
 use recipient_kit::{
-    apply,
+    apply, digest_of,
+    http::HttpDesk,
     journal::{Journal, Line},
+    report,
     run::{self, Running},
+    send::SendsReports,
     webhook::{self, Verifier},
 };
 use std::{collections::HashMap, net::SocketAddr, path::PathBuf};
@@ -121,4 +128,47 @@ where
     };
     let running = run::over_webhook(contractor.works.clone(), listener, &desk.partner_url, verifier).unwrap();
     Joined { running, folder }
+}
+
+/// One that fetches: the test has its keys, and reports what it likes.
+pub async fn pulls(desk: &Desk, label: &'static str) -> Contractor {
+    let (contractor, _) = prepared(desk, label);
+    let by = By::new(desk.staff, "a contractor of ours");
+    let new = contractor.registration(Transport::Pull, None, None);
+    desk.obeyed("a recipient is registered", || desk.commands.register_recipient(by, new.clone())).await;
+    contractor
+}
+
+/// A signed report about the last instruction it fetched.
+pub async fn says(desk: &Desk, who: &Contractor, stage: ReportStage) {
+    says_of(desk, who, |_| true, stage).await;
+}
+
+/// A signed report about the last instruction of this measure that it fetched.
+pub async fn says_to(desk: &Desk, who: &Contractor, measure: Measure, stage: ReportStage) {
+    says_of(desk, who, |asked| asked == measure, stage).await;
+}
+
+async fn says_of(desk: &Desk, who: &Contractor, is_meant: impl Fn(Measure) -> bool, stage: ReportStage) {
+    let http = HttpDesk::new(&desk.partner_url).unwrap();
+    let (body, instruction) = eventually("the feed has it", || async {
+        let (bodies, _) = http.page(&who.keys, who.id, "0.0").await.map_err(|e| format!("{e:?}"))?;
+        let found = bodies.into_iter().rev().find_map(|body| {
+            let parsed = apply::parse(&body).unwrap();
+            is_meant(parsed.data.measure).then_some((body, parsed.id))
+        });
+        found.ok_or("not yet".to_owned())
+    })
+    .await;
+    let said = Report {
+        instruction,
+        recipient: who.id,
+        digest: digest_of(&body),
+        stage,
+        time: desk.clock().now(),
+        book_entry: None,
+        erasures: vec![],
+    };
+    let answer = http.send(&report::sign(&said, &who.keys.signing)).await.unwrap();
+    assert!(matches!(answer, ReportAnswer::Accepted { .. }), "{answer:?}");
 }

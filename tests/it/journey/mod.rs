@@ -17,3 +17,4 @@ mod disclosure;
 mod duties;
 mod opt_out;
 mod other_ways;
+mod three_parts;

@@ -30,20 +30,25 @@ pub(super) struct Parts {
     pub erased: Vec<(Code, Timestamp)>,
     /// Not, and why: short name, outcome, ground.
     pub not: Vec<(Code, ReportOutcome, Option<Code>)>,
-    /// Nothing final is reported yet: short name, what is asked, until when.
+    /// No report is confirmed yet: short name, what is asked, until when.
     pub open: Vec<(Code, Measure, Timestamp)>,
 }
 
-/// The three parts by the instructions that stand: those that were replaced are told by what took their place. Pure.
+/// The three parts by the reports that the register counts, as in the answer to the person; and what is still to come. What
+/// was replaced is told by what took its place. Pure.
 pub(super) fn parts(instructions: &[InstructionStanding]) -> Parts {
     let mut parts = Parts::default();
     for one in instructions.iter().filter(|one| one.replaced_by.is_none()) {
         let label = one.label.clone();
-        match &one.reported {
-            Some((ReportOutcome::Applied, _, at)) if one.measure == Measure::Erase => parts.erased.push((label, *at)),
-            Some((ReportOutcome::Applied | ReportOutcome::NoDataHeld, _, at)) => parts.stopped.push((label, *at)),
-            Some((outcome, ground, _)) => parts.not.push((label, *outcome, ground.clone())),
-            None => parts.open.push((label, one.measure, one.due)),
+        match (&one.reported, one.counts) {
+            (Some((ReportOutcome::Applied, _, at)), Some(Measure::Erase)) => parts.erased.push((label, *at)),
+            (Some((ReportOutcome::Applied | ReportOutcome::NoDataHeld, _, at)), Some(_)) => {
+                parts.stopped.push((label, *at));
+            }
+            (Some((outcome, ground, _)), Some(_)) => parts.not.push((label, *outcome, ground.clone())),
+            _ if one.confirmed.is_none() => parts.open.push((label, one.measure, one.due)),
+            // Another report of the same recipient counts.
+            _ => {}
         }
     }
     parts
@@ -189,8 +194,9 @@ mod tests {
             due: at(10),
             received_at: None,
             acted_at: None,
+            counts: reported.is_some().then_some(measure),
+            confirmed: reported.is_some().then_some((at(6), Code::of("automatic"))),
             reported: reported.map(|(outcome, ground)| (outcome, ground, at(5))),
-            confirmed: None,
             replaced_by: None,
             task: false,
             attested: None,
@@ -202,6 +208,13 @@ mod tests {
         let ground = Some(Code::of("act-19-2"));
         let mut gone = one("gone", Measure::Stop, None);
         gone.replaced_by = Some(InstructionId::new());
+        // What a correction could find is what the person is told; and a report that waits for staff is not told yet.
+        let mut outdone = one("e", Measure::Stop, Some((ReportOutcome::CannotIdentify, None)));
+        outdone.counts = None;
+        let mut found = one("e", Measure::Correct, Some((ReportOutcome::Applied, None)));
+        found.counts = Some(Measure::Stop);
+        let mut waits = one("f", Measure::Stop, Some((ReportOutcome::CannotIdentify, None)));
+        (waits.counts, waits.confirmed) = (None, None);
         let all = [
             one("a", Measure::Stop, Some((ReportOutcome::Applied, None))),
             one("a", Measure::Erase, Some((ReportOutcome::Applied, None))),
@@ -209,11 +222,14 @@ mod tests {
             one("c", Measure::Stop, Some((ReportOutcome::Unreachable, ground.clone()))),
             one("d", Measure::Stop, None),
             gone,
+            outdone,
+            found,
+            waits,
         ];
         let got = parts(&all);
         let labels = |list: &[(Code, Timestamp)]| list.iter().map(|(l, _)| l.to_string()).collect::<Vec<_>>();
-        assert_eq!((labels(&got.stopped), labels(&got.erased)), (vec!["a".into(), "b".into()], vec!["a".into()]));
+        assert_eq!((labels(&got.stopped).join(" "), labels(&got.erased).join(" ")), ("a b e".into(), "a".into()));
         assert_eq!(got.not, [(Code::of("c"), ReportOutcome::Unreachable, ground)]);
-        assert_eq!(got.open.iter().map(|(l, ..)| l.as_str()).collect::<Vec<_>>(), ["d"]);
+        assert_eq!(got.open.iter().map(|(l, ..)| l.as_str()).collect::<Vec<_>>(), ["d", "f"]);
     }
 }

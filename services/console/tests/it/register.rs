@@ -50,7 +50,7 @@ fn preview(labels: &[&'static str]) -> StopPreview {
     }
 }
 
-/// An entry with a confirmed report, one that waits for staff, and one past due; an erasure waits for a second person.
+/// An entry with two confirmed reports, one that waits for staff, and one past due; an erasure waits for a second person.
 fn detail(case: CaseId, version: i64, first: StaffId) -> EntryDetail {
     let one = |label: &'static str, n: u128| InstructionStanding {
         instruction: InstructionId(Uuid::from_u128(n)),
@@ -67,15 +67,21 @@ fn detail(case: CaseId, version: i64, first: StaffId) -> EntryDetail {
         replaced_by: None,
         task: false,
         attested: None,
+        counts: None,
     };
     let mut applied = one("did-it", 1);
     applied.received_at = Some(story::at(1));
     applied.acted_at = Some(story::at(2));
     applied.reported = Some((ReportOutcome::Applied, None, story::at(3)));
     applied.confirmed = Some((story::at(4), Code::of("automatic")));
+    applied.counts = Some(Measure::Stop);
     let mut unable = one("cannot", 2);
     unable.reported = Some((ReportOutcome::Unreachable, Some(Code::of("act-19-2")), story::at(3)));
     unable.task = true;
+    let mut never = one("never", 4);
+    never.reported = unable.reported.clone();
+    never.confirmed = Some((story::at(4), Code::of("staff")));
+    never.counts = Some(Measure::Stop);
     EntryDetail {
         suspended_since: None,
         scope: Some(Scope::Both),
@@ -110,7 +116,7 @@ fn detail(case: CaseId, version: i64, first: StaffId) -> EntryDetail {
             case,
             measure: Some(Measure::Erase),
             erasure: Code::of("waits"),
-            instructions: vec![applied, unable, one("late", 3)],
+            instructions: vec![applied, unable, one("late", 3), never],
         }),
     }
 }
@@ -149,7 +155,9 @@ async fn an_entry_is_shown_with_its_stages_its_three_parts_and_its_orders() {
         "(automatic)",
         "<span class=\"stage overdue\">",
         "30 h",
-        "cannot: Already made and unreachable (Act art. 19(2): matching is forbidden)",
+        "<li>never: Already made and unreachable (Act art. 19(2): matching is forbidden)</li>",
+        // What waits for staff is no answer yet.
+        "<li>cannot: Stop <span",
         "waits for you",
         "a-carrier: Stop – a-sub",
         "/duties/",

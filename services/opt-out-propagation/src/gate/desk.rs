@@ -164,20 +164,35 @@ impl Desk {
             .await?;
             let Some(last) = entries.last() else { return Ok(()) };
             after = *last;
-            for entry in entries.into_iter().map(EntryId) {
-                let made = match self.register.person(entry).await {
-                    Ok(person) => rows::make(&self.keys, &self.rules, entry, person.disclose(Purpose::EnterRegister)),
+            let mut made = Vec::with_capacity(entries.len());
+            for (entry, person) in self.register.persons(entries.into_iter().map(EntryId)).await? {
+                match person {
+                    Ok(person) => {
+                        let person = person.disclose(Purpose::EnterRegister);
+                        made.extend(rows::make(&self.keys, &self.rules, entry, person).map(|made| (entry, made)));
+                    }
                     Err(error) => {
                         // One that cannot be opened must not keep the gate shut for all others; it is alarmed.
                         chassis::telemetry::count("madoguchi.gate.unreadable", "entry");
                         tracing::error!(%error, "an entry's keys cannot be made anew");
-                        None
                     }
-                };
-                if let Some(made) = made {
-                    self.bus.db().write(move |tx| Box::pin(async move { made.write(tx, entry).await })).await?;
                 }
             }
+            let ids: Vec<Uuid> = made.iter().map(|(entry, _)| entry.0).collect();
+            let written = self.bus.db().write(move |tx| {
+                Box::pin(async move {
+                    // Rows first and the gate's position after them, as whoever changes one entry's row does it.
+                    sqlx::query("select from gate_entry where entry = any($1) order by entry for update")
+                        .bind(ids)
+                        .execute(&mut *tx)
+                        .await?;
+                    for (entry, made) in made {
+                        made.write(&mut *tx, entry).await?;
+                    }
+                    Ok(())
+                })
+            });
+            written.await?;
         }
     }
 

@@ -32,7 +32,11 @@ impl Orders {
             Erasure::Waits => "waits",
             Erasure::Released => "released",
         });
-        let instructions = instructions(self.bus.db().pool(), id).await?;
+        let mut instructions = instructions(self.bus.db().pool(), id).await?;
+        let counting = state.counting();
+        for one in &mut instructions {
+            one.counts = counting.get(&one.instruction).copied();
+        }
         Ok(Some(EntryStanding { status: crate::entry::Entry::status(&state), case, measure, erasure, instructions }))
     }
 }
@@ -110,5 +114,7 @@ fn line(row: Row, reached: &mut HashMap<(Uuid, String), Timestamp>) -> Option<In
         attested: first
             .zip(words.as_deref().and_then(|w| w.split(' ').next()?.parse().ok()))
             .map(|(id, w)| (StaffId(id), w)),
+        // The entry's machine knows.
+        counts: None,
     })
 }
