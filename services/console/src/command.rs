@@ -14,6 +14,7 @@
 //! | a search term | intake | the member of staff's id, 16 bytes |
 
 mod duties;
+pub mod files;
 mod recipients;
 pub mod register;
 

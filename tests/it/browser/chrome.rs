@@ -197,6 +197,10 @@ impl Chrome {
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
     }
+    /// Types without clearing the field before: a file field takes a path that way.
+    pub async fn type_into(&self, css: &str, text: &str) {
+        self.find(css).await.send_keys(text).await.unwrap();
+    }
     /// Clicks on what does not lead away.
     pub async fn click(&self, css: &str) {
         self.find(css).await.click().await.unwrap();

@@ -9,13 +9,21 @@ use super::{
     words::Words,
 };
 use crate::journey::{
-    contractors::{Joined, by_webhook, pulls, says},
+    contractors::{Joined, by_webhook, prepared, pulls, says},
     desk::{Desk, Filed},
     people::Person,
 };
-use contracts::{Digest, EndedAs, ReportOutcome, Step, recipient::ReportStage};
+use console::By;
+use contracts::{
+    Digest, EndedAs, ReportOutcome, Step, Transport,
+    recipient::{Report, ReportStage},
+    register::RecipientReply,
+};
 use launcher::story::{self, Contractor};
-use recipient_kit::pull;
+use recipient_kit::{
+    ReportKey, apply, digest_of, pull, report,
+    sealed_file::{self, Opened, pack_reports},
+};
 use serde_json::{Value, json};
 use sha2::Digest as _;
 use std::path::Path;
@@ -45,6 +53,7 @@ pub async fn from_the_case_to_the_evidence(chrome: &Chrome, desk: &Desk) {
     looks_after_a_recipient(chrome, &w, &base, &core).await;
     the_other_pages(chrome, &w, &base, &core).await;
     the_person_reads_the_answer(chrome, desk, &filed).await;
+    carries_files_by_hand(chrome, desk, &w, &base, &core).await;
 }
 
 /// Nothing goes out before the page was seen on which everybody stands who will be told.
@@ -395,6 +404,60 @@ async fn the_person_reads_the_answer(chrome: &Chrome, desk: &Desk, filed: &Filed
         assert!(!answer.contains("core-data"), "{answer}");
         look_over(chrome, lang).await;
     }
+}
+
+/// 封緘ファイル: one that comes later, in a closed network, is told of what stands by a file, and reports by one.
+async fn carries_files_by_hand(chrome: &Chrome, desk: &Desk, w: &Words, base: &str, core: &Contractor) {
+    let (closed, _) = prepared(desk, "closed-zone");
+    let by = By::new(desk.staff, "a contractor of ours");
+    let new = closed.registration(Transport::SealedFile, None, None);
+    desk.obeyed("a recipient is registered", || desk.commands.register_recipient(by, new.clone())).await;
+    let desk_key = eventually("it is told of what stands", || async {
+        match desk.commands.recipient(closed.id).await.map_err(|e| e.to_string())? {
+            RecipientReply::Found(view) if view.row.open == 1 => Ok(ReportKey::from_bytes(&view.desk_key.0).unwrap()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+
+    chrome.goto(&format!("{base}/recipients/{}?lang={}", closed.id, w.lang)).await;
+    chrome.press("a[href$='/files']").await;
+    look_over(chrome, w.lang).await;
+    chrome.press(".tools a[hreflang=ja]").await;
+    look_over(chrome, "ja").await;
+    chrome.press(".tools a[hreflang=en]").await;
+    chrome.fill("#why-out", "for the visit on Monday").await;
+    chrome.click("form[action$='/export'] button.main").await;
+    let folder = desk.house.folder().join("downloads");
+    let file = downloaded(&folder, "-1-1-1.sealed").await;
+    let Opened { mut bodies, .. } = sealed_file::open(&file, closed.id, &closed.keys, &[desk_key]).unwrap();
+    let body = bodies.pop().unwrap();
+
+    let said = Report {
+        instruction: apply::parse(&body).unwrap().id,
+        recipient: closed.id,
+        digest: digest_of(&body),
+        stage: ReportStage::Reported { outcome: ReportOutcome::NoDataHeld, ground: None },
+        time: desk.clock().now(),
+        book_entry: None,
+        erasures: vec![],
+    };
+    let back = folder.join("reports");
+    let signed = [report::sign(&said, &closed.keys.signing)];
+    let packed = pack_reports(closed.id, None, said.time, &signed, &closed.keys.signing).unwrap();
+    std::fs::write(&back, packed).unwrap();
+    chrome.type_into("#file", back.to_str().unwrap()).await;
+    chrome.fill("#why-in", "brought back on Tuesday").await;
+    chrome.press("form[action$='/import'] button.main").await;
+    assert!(chrome.text(".answer.done").await.contains(w.t("files.taken")), "{}", chrome.main().await);
+    assert!(chrome.text("tbody").await.contains(w.t("file-line.accepted")), "{}", chrome.main().await);
+    look_over(chrome, w.lang).await;
+
+    // Another one is not reached that way.
+    chrome.goto(&format!("{base}/recipients/{}/files?lang={}", core.id, w.lang)).await;
+    chrome.fill("#why-out", "by mistake").await;
+    chrome.press("form[action$='/export'] button.main").await;
+    assert!(chrome.text(".answer").await.contains(w.t("refusal.not-reached-by-file")), "{}", chrome.main().await);
 }
 
 /// The developers' pages of the gate, in both languages.

@@ -32,7 +32,7 @@ pub async fn page(State(app): State<App>, who: SignedIn) -> Answer {
 }
 
 /// The parts of the upload; at most ten, and nothing but our own fields.
-async fn parts(mut form: Multipart) -> Result<(Fields, Option<Vec<u8>>), &'static str> {
+pub(super) async fn parts(mut form: Multipart) -> Result<(Fields, Option<Vec<u8>>), &'static str> {
     let (mut fields, mut file) = (Fields::default(), None);
     for _ in 0..10 {
         // Too large and cut off look the same here: the limit is the likelier one.

@@ -9,6 +9,7 @@ mod duties;
 mod entry;
 mod entry_orders;
 mod evidence;
+mod files;
 mod gate;
 mod guard;
 mod incidents;
@@ -230,6 +231,8 @@ pub fn router(app: App, settings: &Settings) -> Router {
         .route("/bank", get(bank::page))
         .route("/recipients", get(recipients::page).post(recipients::register))
         .route("/recipients/{recipient}", get(recipient::page))
+        .route("/recipients/{recipient}/files", get(files::page))
+        .route("/recipients/{recipient}/files/export", post(files::export))
         .route("/recipients/{recipient}/{order}", post(recipient::order))
         .route("/tasks/{task}/{choice}", post(recipient::task))
         .route("/parked", get(parked::page))
@@ -254,6 +257,12 @@ pub fn router(app: App, settings: &Settings) -> Router {
     // The file, and the few bytes of form around it.
     let body_max = crate::command::STATEMENT_MAX + 64 * 1024;
     let upload = chassis::http::limited(upload, HttpLimits { body_max, timeout_seconds });
+    let carried = Router::new()
+        .route("/recipients/{recipient}/files/import", post(files::import))
+        .layer(axum::extract::DefaultBodyLimit::disable())
+        .with_state(app.clone());
+    let body_max = crate::command::files::BACK_MAX + 64 * 1024;
+    let carried = chassis::http::limited(carried, HttpLimits { body_max, timeout_seconds });
     // An evidence file waits until every service has signed its log.
     let evidence = Router::new().route("/cases/{case}/evidence", post(evidence::export)).with_state(app.clone());
     let evidence = chassis::http::limited(
@@ -261,7 +270,11 @@ pub fn router(app: App, settings: &Settings) -> Router {
         HttpLimits { body_max: settings.body_max, timeout_seconds: timeout_seconds.max(EVIDENCE_SECONDS) },
     );
     let https = app.is_https();
-    pages.merge(evidence).merge(upload).layer(middleware::from_fn(move |request, next| headers(https, request, next)))
+    pages
+        .merge(evidence)
+        .merge(upload)
+        .merge(carried)
+        .layer(middleware::from_fn(move |request, next| headers(https, request, next)))
 }
 
 const CSP: &str =

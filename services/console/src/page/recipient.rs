@@ -52,6 +52,10 @@ impl RecipientPage {
     fn is_webhook(&self) -> bool {
         self.view.row.transport == Transport::Webhook
     }
+    /// By hand: its own way, or perhaps that of the contractor above.
+    fn is_carried(&self) -> bool {
+        matches!(self.view.row.transport, Transport::SealedFile | Transport::ThroughParent)
+    }
     fn is(&self, status: &str) -> bool {
         self.view.row.status.as_str() == status
     }

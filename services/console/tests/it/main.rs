@@ -3,6 +3,7 @@
 
 mod bank;
 mod desk;
+mod files;
 mod gate;
 mod orders;
 mod pages;
