@@ -45,8 +45,8 @@ pub const WORDS_MAX: usize = 2_000;
 pub const STATEMENT_MAX: usize = 10 * 1024 * 1024;
 /// How often an order that got no reply is sent again. The token makes that harmless: it is obeyed once.
 const TRIES: u32 = 3;
-/// The same for a bank file, whose reading may take longer than one reply waits for.
-const STATEMENT_TRIES: u32 = 8;
+/// The same for a file, whose reading may take longer than one reply waits for.
+const FILE_TRIES: u32 = 8;
 
 /// Why there is no reply. What the service did is not known then; the same token may be sent again.
 #[derive(Debug, thiserror::Error)]
@@ -235,26 +235,41 @@ impl Commands {
         bytes: Vec<u8>,
         profile: Code,
     ) -> Result<StaffReply, CommandError> {
-        if bytes.is_empty() || bytes.len() > STATEMENT_MAX {
-            return Err(CommandError::FileSize);
-        }
-        limited("why", by.why)?;
         // The same form sent twice is the same object.
         let file = ObjectId::derived(by.token, "statement");
-        let key = self.key(Service::Payment)?;
-        let sealing = tokio::task::spawn_blocking(move || {
-            let plain = privacy_seal::Zeroizing::new(bytes);
-            let digest = Digest(sha2::Sha256::digest(&*plain).into());
-            seal_to(&key, &privacy_seal::aad::bank_file(file), &plain).map(|sealed| (digest, sealed))
-        });
-        let (digest, sealed) = sealing.await.map_err(|_| std::io::Error::other("sealing the file panicked"))??;
-        self.objects.put(file, sealed.0).await?;
+        let aad = privacy_seal::aad::bank_file(file);
+        let digest = self.put_sealed(Service::Payment, by, file, aad, bytes, STATEMENT_MAX).await?;
         let order = ImportStatement { file, digest, profile };
-        let reply = self.send("order import-statement", by, order, STATEMENT_TRIES).await;
+        let reply = self.send("order import-statement", by, order, FILE_TRIES).await;
         if matches!(reply, Ok(StaffReply::Refused { .. })) {
             self.objects.remove(file).await?;
         }
         reply
+    }
+
+    /// A file for a service: sealed to it, into the object store. The digest of its plain bytes.
+    async fn put_sealed(
+        &self,
+        service: Service,
+        by: By<'_>,
+        object: ObjectId,
+        aad: Vec<u8>,
+        bytes: Vec<u8>,
+        max: usize,
+    ) -> Result<Digest, CommandError> {
+        if bytes.is_empty() || bytes.len() > max {
+            return Err(CommandError::FileSize);
+        }
+        limited("why", by.why)?;
+        let key = self.key(service)?;
+        let sealing = tokio::task::spawn_blocking(move || {
+            let plain = privacy_seal::Zeroizing::new(bytes);
+            let digest = Digest(sha2::Sha256::digest(&*plain).into());
+            seal_to(&key, &aad, &plain).map(|sealed| (digest, sealed))
+        });
+        let (digest, sealed) = sealing.await.map_err(|_| std::io::Error::other("sealing the file panicked"))??;
+        self.objects.put(object, sealed.0).await?;
+        Ok(digest)
     }
 
     /// Puts a recipient on the list of those who must be told of a stop.
@@ -352,9 +367,15 @@ impl Commands {
     }
 
     /// A new trace per order: a person is a stimulus from outside.
-    async fn send<T>(&self, name: &'static str, by: By<'_>, order: T, tries: u32) -> Result<StaffReply, CommandError>
+    async fn send<T>(
+        &self,
+        name: &'static str,
+        by: By<'_>,
+        order: T,
+        tries: u32,
+    ) -> Result<<StaffCommand<T> as Request>::Reply, CommandError>
     where
-        StaffCommand<T>: Request<Reply = StaffReply>,
+        StaffCommand<T>: Request,
     {
         let service = <StaffCommand<T> as Request>::ENTRY.at;
         let span = linked_root_span(name, Service::Console, None);

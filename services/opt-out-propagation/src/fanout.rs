@@ -215,7 +215,7 @@ impl FanOut {
         let mut db = self.bus.db().pool().acquire().await.map_err(DbError::from)?;
         prepared.candidates = in_force(&mut db).await?;
         let needs = self.register.retention().needs_consent(today);
-        let jobs = jobs::all(&mut db, work, &prepared.candidates, today, needs).await?;
+        let mut jobs = jobs::all(&mut db, work, &prepared.candidates, today, needs).await?;
         prepared.kept_until =
             Some(self.register.retention().kept_until(Record::Provision, today, Calendar::embedded()));
         if jobs.iter().any(|job| job.measure == Measure::Erase) {
@@ -223,9 +223,18 @@ impl FanOut {
         }
         drop(db);
         let called = whom::called(self.bus.db().pool(), &prepared.candidates).await?;
-        let told = jobs.iter().filter(|job| !job.everything && !job.to.is_empty());
-        let mut persons = self.register.persons(told.map(|job| job.entry)).await?;
-        let mut last = None;
+        let is_about_a_person = |job: &Job| !job.everything && !job.to.is_empty();
+        let told = jobs.iter().filter(|job| is_about_a_person(job)).map(|job| job.entry);
+        let (mut persons, mut last) = match self.register.persons(told).await {
+            Ok(persons) => (persons, None),
+            // Without the keys, what is about nobody goes out all the same.
+            Err(error) => {
+                telemetry::count("madoguchi.fanout.failed", "keys");
+                tracing::error!(%error, "identifiers cannot be had; their changes wait");
+                jobs.retain(|job| !is_about_a_person(job));
+                (Persons::new(), Some(FanOutError::from(error)))
+            }
+        };
         for job in jobs {
             match self.seal(&job, &mut persons, &prepared.candidates, &called, &mut prepared.persons) {
                 Ok(()) => prepared.jobs.push(job),

@@ -54,7 +54,7 @@ pub struct BusSettings {
     pub later_cap_ms: u64,
     /// How often loops look without being woken, in milliseconds.
     pub poll_ms: u64,
-    /// Messages in work at the same time.
+    /// Messages in work at the same time; half as many more of what recipients did.
     pub lanes: usize,
     /// Messages waiting per lane.
     pub lane_depth: usize,

@@ -40,11 +40,12 @@ async fn heard(bus: Arc<Bus>, q: Heard) -> Result<HeardReply, HandleError> {
             .bind(q.from.as_str())
             .fetch_optional(bus.db().pool())
             .await?;
+    let (idle, bulk_idle) = futures::join!(is_idle(&bus, Queue::Steps), is_idle(&bus, Queue::Bulk));
     Ok(HeardReply {
         have: have.into_iter().map(MessageId).collect(),
         newest: newest.map(MessageId),
-        idle: is_idle(&bus, Queue::Steps).await,
-        bulk_idle: is_idle(&bus, Queue::Bulk).await,
+        idle,
+        bulk_idle,
         epoch: bus.epoch(),
     })
 }

@@ -1,16 +1,11 @@
 //! 封緘ファイル: files for recipients in closed networks, made and taken by opt-out propagation, carried by hand.
 
-use super::{By, CommandError, Commands, STATEMENT_TRIES, limited, repeat};
-use chassis::telemetry::linked_root_span;
+use super::{By, CommandError, Commands, FILE_TRIES};
 use contracts::{
     Code, Digest, ObjectId, RecipientId, Service,
     carried::{ExportFile, ExportReply, FileForm, ImportFile, ImportReply, Positions},
-    request::{Request, StaffCommand},
 };
-use privacy_seal::seal_to;
-use serde::Serialize;
 use sha2::Digest as _;
-use tracing::Instrument;
 
 /// The largest file that comes back, in bytes: signed reports, or a sheet.
 pub const BACK_MAX: usize = 16 * 1024 * 1024;
@@ -39,7 +34,7 @@ impl Commands {
         recipient: RecipientId,
         what: Positions,
     ) -> Result<Result<Exported, Code>, CommandError> {
-        match self.about_a_file("order export-file", by, ExportFile { recipient, what }).await? {
+        match self.send("order export-file", by, ExportFile { recipient, what }, FILE_TRIES).await? {
             ExportReply::Refused { reason } => Ok(Err(reason)),
             ExportReply::Exported { object, digest, epoch, first, last, more, .. } => {
                 let bytes = self.objects.get(object).await?;
@@ -65,43 +60,15 @@ impl Commands {
         form: FileForm,
         bytes: Vec<u8>,
     ) -> Result<ImportReply, CommandError> {
-        if bytes.is_empty() || bytes.len() > BACK_MAX {
-            return Err(CommandError::FileSize);
-        }
-        limited("why", by.why)?;
         // The same form sent twice is the same object.
         let object = ObjectId::derived(by.token, "carried-file");
-        let key = self.key(Service::OptOut)?;
-        let sealing = tokio::task::spawn_blocking(move || {
-            let plain = privacy_seal::Zeroizing::new(bytes);
-            let digest = Digest(sha2::Sha256::digest(&*plain).into());
-            seal_to(&key, &privacy_seal::aad::carried_file(object), &plain).map(|sealed| (digest, sealed))
-        });
-        let (digest, sealed) = sealing.await.map_err(|_| std::io::Error::other("sealing the file panicked"))??;
-        self.objects.put(object, sealed.0).await?;
+        let aad = privacy_seal::aad::carried_file(object);
+        let digest = self.put_sealed(Service::OptOut, by, object, aad, bytes, BACK_MAX).await?;
         let order = ImportFile { recipient, form, object, digest };
-        let reply = self.about_a_file("order import-file", by, order).await;
+        let reply = self.send("order import-file", by, order, FILE_TRIES).await;
         if matches!(reply, Ok(ImportReply::Refused { .. })) {
             self.objects.remove(object).await?;
         }
         reply
-    }
-
-    async fn about_a_file<T>(
-        &self,
-        name: &'static str,
-        by: By<'_>,
-        order: T,
-    ) -> Result<<StaffCommand<T> as Request>::Reply, CommandError>
-    where
-        StaffCommand<T>: Request,
-        <StaffCommand<T> as Request>::Reply: Serialize,
-    {
-        async {
-            let command = self.command(by, Service::OptOut, order)?;
-            repeat(STATEMENT_TRIES, Service::OptOut, || self.bus.ask(&command)).await
-        }
-        .instrument(linked_root_span(name, Service::Console, None))
-        .await
     }
 }

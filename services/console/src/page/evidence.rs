@@ -3,39 +3,20 @@
 use super::{
     Answer, App,
     answer::{self, Next},
+    download::attachment,
     guard::{Signed, no_case},
 };
 use crate::{audit, store};
 use axum::{
-    body::{Body, Bytes},
     extract::{Path, State},
-    http::{HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    http::StatusCode,
+    response::Response,
 };
 use contracts::CaseId;
-use std::convert::Infallible;
-
-/// Bytes sent at a time.
-const PIECE: usize = 64 * 1024;
-
-/// The file in pieces: a slow reader holds up nobody else, and it is in memory once.
-fn pieces(bytes: Vec<u8>) -> Body {
-    let mut rest = Bytes::from(bytes);
-    let pieces = std::iter::from_fn(move || {
-        (!rest.is_empty()).then(|| Ok::<_, Infallible>(rest.split_to(rest.len().min(PIECE))))
-    });
-    Body::from_stream(futures::stream::iter(pieces))
-}
 
 fn file(case: CaseId, person: bool, bytes: Vec<u8>) -> Response {
     let copy = if person { "-person" } else { "" };
-    let length = HeaderValue::from(bytes.len());
-    // An id and our own words: always a header value.
-    let name = HeaderValue::from_str(&format!("attachment; filename=\"evidence-{case}{copy}.json\""))
-        .unwrap_or_else(|_| HeaderValue::from_static("attachment"));
-    let kind = HeaderValue::from_static("application/json");
-    let headers = [(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name), (header::CONTENT_LENGTH, length)];
-    (headers, pieces(bytes)).into_response()
+    attachment(&format!("evidence-{case}{copy}.json"), "application/json", bytes)
 }
 
 /// POST /cases/{case}/evidence
@@ -69,21 +50,5 @@ pub async fn export(State(app): State<App>, Path(case): Path<CaseId>, Signed { w
             chassis::telemetry::count("madoguchi.console.evidence", "failed");
             wrong(StatusCode::SERVICE_UNAVAILABLE, "evidence-failed", next)
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_file_comes_whole_in_pieces() {
-        let bytes: Vec<u8> = (0..PIECE * 2 + 7).map(|n| (n % 251) as u8).collect();
-        let response = file(CaseId::default(), true, bytes.clone());
-        let headers = response.headers();
-        assert_eq!(headers[header::CONTENT_LENGTH], (PIECE * 2 + 7).to_string().as_str());
-        assert!(headers[header::CONTENT_DISPOSITION].to_str().unwrap().ends_with("-person.json\""));
-        let got = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        assert!(got == bytes);
     }
 }

@@ -3,9 +3,10 @@
 use super::{
     Answer, App, Page,
     answer::{self, Next},
-    bank,
-    guard::{Fields, Signed, SignedIn, is_from_here, not_found_for},
+    download::attachment,
+    guard::{Fields, Signed, SignedIn, not_found_for},
     html,
+    upload::Upload,
 };
 use crate::{
     command::files::{BACK_MAX, Exported},
@@ -14,8 +15,8 @@ use crate::{
 use askama::Template;
 use axum::{
     extract::{Multipart, Path, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, StatusCode},
+    response::Response,
 };
 use contracts::{
     Code, RecipientId, Uuid,
@@ -113,11 +114,8 @@ pub async fn export(State(app): State<App>, Path(recipient): Path<Uuid>, Signed 
 fn file(recipient: Uuid, exported: Exported) -> Response {
     let Exported { bytes, epoch, positions: (first, last), more } = exported;
     let more = if more { "-more" } else { "" };
-    // Ids, numbers and our own words: always a header value.
-    let name = format!("attachment; filename=\"stops-{recipient}-{epoch}-{first}-{last}{more}.sealed\"");
-    let name = HeaderValue::from_str(&name).unwrap_or_else(|_| HeaderValue::from_static("attachment"));
-    let kind = HeaderValue::from_static("application/octet-stream");
-    ([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], bytes).into_response()
+    let name = format!("stops-{recipient}-{epoch}-{first}-{last}{more}.sealed");
+    attachment(&name, "application/octet-stream", bytes)
 }
 
 fn form_of(fields: &Fields) -> Option<FileForm> {
@@ -137,28 +135,22 @@ pub async fn import(
     form: Multipart,
 ) -> Answer {
     let next = next(recipient);
-    let wrong = |status, word, next| Ok(answer::refused_at(&who, &app, status, word, next));
-    let (fields, file) = match bank::parts(form).await {
-        Ok(parts) => parts,
-        Err("file-too-large") => return wrong(StatusCode::PAYLOAD_TOO_LARGE, "carried-too-large", next),
-        Err(word) => return wrong(StatusCode::PAYLOAD_TOO_LARGE, word, next),
+    let wrong = |(status, word), next| Ok(answer::refused_at(&who, &app, status, word, next));
+    let mut upload = match Upload::read(&who, &headers, form, "carried-too-large").await {
+        Ok(upload) => upload,
+        Err(refused) => return wrong(refused, next),
     };
-    if !fields.get("csrf").is_some_and(|given| who.session.signed(given)) || !is_from_here(&headers) {
-        return wrong(StatusCode::FORBIDDEN, "form-not-ours", next);
-    }
-    let Some(form) = form_of(&fields) else {
-        return wrong(StatusCode::UNPROCESSABLE_ENTITY, "file-form-none", next);
+    let file = upload.file(BACK_MAX);
+    let Some(form) = form_of(&upload.fields) else {
+        return wrong((StatusCode::UNPROCESSABLE_ENTITY, "file-form-none"), next);
     };
-    let by = match orders::by(who.staff.id, &fields) {
+    let by = match orders::by(who.staff.id, &upload.fields) {
         Ok(by) => by,
-        Err(word) => return wrong(StatusCode::UNPROCESSABLE_ENTITY, word, next),
+        Err(word) => return wrong((StatusCode::UNPROCESSABLE_ENTITY, word), next),
     };
     let bytes = match file {
-        Some(bytes) if (1..=BACK_MAX).contains(&bytes.len()) => bytes,
-        Some(bytes) if !bytes.is_empty() => {
-            return wrong(StatusCode::PAYLOAD_TOO_LARGE, "carried-too-large", next);
-        }
-        _ => return wrong(StatusCode::UNPROCESSABLE_ENTITY, "file-none", next),
+        Ok(bytes) => bytes,
+        Err(refused) => return wrong(refused, next),
     };
     Ok(match app.commands.import_file(by, RecipientId(recipient), form, bytes).await {
         Ok(ImportReply::Imported { whole, empty, lines, .. }) => {

@@ -5,6 +5,7 @@ mod bank;
 mod case;
 mod cases;
 mod contract_form;
+mod download;
 mod duties;
 mod entry;
 mod entry_orders;
@@ -23,6 +24,7 @@ mod show;
 mod sign_in;
 mod staff;
 mod tasks;
+mod upload;
 
 use crate::{
     access::{Access, AccessError, Staff},
