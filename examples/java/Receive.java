@@ -19,6 +19,8 @@
 //   MADOGUCHI_WEBHOOK_PUBLIC  whpk_...    public keys of the desk, the same way; optional
 //   MADOGUCHI_DESK            https://... the partner API, where reports go
 //   MADOGUCHI_LISTEN          127.0.0.1:8080
+//   MADOGUCHI_OWN_HASHES      only where the contract says keyed hashes: a file with the hashes of your own rows, one `rule hash`
+//                             a line, made by the gate's rules under your gate key when the rows came in
 //   MADOGUCHI_RECONCILE_SECONDS  how often the books are compared; a day if it is not set
 
 import com.google.gson.Gson;
@@ -323,10 +325,13 @@ public final class Receive {
     final TreeMap<String, Standing> stopped = new TreeMap<>();
     final Map<Long, TreeSet<Long>> positions = new HashMap<>();
     final List<String> open = new ArrayList<>();
+    /** `rule hash` of the own rows; empty where the contract says sealed identifiers. */
+    final Set<String> own;
 
-    Receive(String me, Keys keys, Path path) throws IOException {
+    Receive(String me, Keys keys, Path path, Set<String> own) throws IOException {
         this.me = me;
         this.keys = keys;
+        this.own = own;
         byte[] text = Files.exists(path) ? Files.readAllBytes(path) : new byte[0];
         // A line that a crash cut off was never acknowledged: it comes again.
         int whole = text.length;
@@ -382,8 +387,7 @@ public final class Receive {
     private String take(byte[] body, String id, JsonObject data, boolean test)
             throws Refused, IOException, GeneralSecurityException {
         if (seen.contains(id)) return test ? "test" : "repeat";
-        if (!data.get("sealed_to").getAsString().equals(keyId(keys.sealingPublic))) throw new Refused("sealed to another key");
-        var person = keys.open(id, Base64.getDecoder().decode(data.get("person").getAsString()));
+        var person = person(id, data);
         var line = new JsonObject();
         line.addProperty("taken", id);
         var reports = new JsonArray();
@@ -404,7 +408,10 @@ public final class Receive {
         boolean applied = known == null || known.version() < version;
         // A later version takes the place of what this one says of the entry, but never of an erasure.
         boolean acts = applied || measure.equals("erase");
-        if (acts) apply(person, data);
+        if (acts) {
+            apply(person, data);
+            ownRow(data).ifPresent(rule -> System.out.println("a row of ours is stopped by " + rule));
+        }
         var done = report(id, body);
         done.addProperty("stage", "reported");
         done.addProperty("outcome", "applied");
@@ -415,6 +422,24 @@ public final class Receive {
         line.addProperty("applied", applied);
         write(line);
         return acts ? "new" : "stale";
+    }
+
+    /** The identifiers; empty where the contract says keyed hashes: there is nothing to open then. */
+    private JsonObject person(String id, JsonObject data) throws Refused, GeneralSecurityException {
+        if (data.has("hashes")) return new JsonObject();
+        if (!data.get("sealed_to").getAsString().equals(keyId(keys.sealingPublic))) throw new Refused("sealed to another key");
+        return keys.open(id, Base64.getDecoder().decode(data.get("person").getAsString()));
+    }
+
+    /** By contract there are keyed hashes instead of names: whoever has one in common is meant, or may be. By which rule. */
+    private Optional<String> ownRow(JsonObject data) {
+        if (!data.has("hashes")) return Optional.empty();
+        for (var one : data.getAsJsonObject("hashes").getAsJsonArray("keys")) {
+            var key = one.getAsJsonObject();
+            var rule = key.get("rule").getAsString();
+            if (own.contains(rule + " " + key.get("hash").getAsString())) return Optional.of(rule);
+        }
+        return Optional.empty();
     }
 
     private JsonObject report(String instruction, byte[] body) throws GeneralSecurityException {
@@ -572,7 +597,10 @@ public final class Receive {
         }
         var env = System.getenv();
         var keys = new Keys(secret("MADOGUCHI_REPORT_KEY"), secret("MADOGUCHI_SEALING_KEY"));
-        var recipient = new Receive(env.get("MADOGUCHI_RECIPIENT"), keys, Path.of(env.getOrDefault("MADOGUCHI_BOOKS", "journal.ndjson")));
+        var hashes = env.get("MADOGUCHI_OWN_HASHES");
+        Set<String> own = hashes == null ? Set.of() : new HashSet<>(Files.readAllLines(Path.of(hashes)));
+        var books = Path.of(env.getOrDefault("MADOGUCHI_BOOKS", "journal.ndjson"));
+        var recipient = new Receive(env.get("MADOGUCHI_RECIPIENT"), keys, books, own);
         var webhook = new Webhook(env.get("MADOGUCHI_WEBHOOK_SECRET"), env.getOrDefault("MADOGUCHI_WEBHOOK_PUBLIC", ""));
         var desk = env.get("MADOGUCHI_DESK").replaceFirst("/$", "");
         var listen = env.getOrDefault("MADOGUCHI_LISTEN", "127.0.0.1:8080").split(":");
@@ -595,6 +623,19 @@ public final class Receive {
 
     static byte[] base64(JsonObject in, String name) {
         return Base64.getDecoder().decode(in.get(name).getAsString());
+    }
+
+    /** The parts, folded, with their lengths; then HMAC under the gate key, the first 16 bytes. */
+    static String keyed(byte[] gateKey, String start, List<String> texts) throws IOException, GeneralSecurityException {
+        var bytes = new ByteArrayOutputStream();
+        bytes.write(start.getBytes(UTF_8));
+        for (var text : texts) {
+            byte[] one = text.getBytes(UTF_8);
+            bytes.write(one.length >> 8);
+            bytes.write(one.length);
+            bytes.write(one);
+        }
+        return hex(Arrays.copyOf(hmac(gateKey, sha256(bytes.toByteArray())), 16));
     }
 
     static void vectors(JsonObject all) throws Exception {
@@ -624,6 +665,13 @@ public final class Receive {
         var proof = request.get("EdDSA").getAsString().split(",");
         same(proof[0], keyId(keys.reportPublic));
         same(verifies(ed25519(keys.reportPublic), request.get("lines").getAsString().getBytes(UTF_8), Base64.getDecoder().decode(proof[1])), true);
+        var hashed = all.getAsJsonObject("keyed_hashes");
+        for (var one : hashed.getAsJsonArray("keys")) {
+            var key = one.getAsJsonObject();
+            var texts = new ArrayList<>(List.of(key.get("rule").getAsString()));
+            for (var part : key.getAsJsonArray("parts")) texts.add(hashed.getAsJsonObject("folded").get(part.getAsString()).getAsString());
+            same(keyed(base64(hashed, "gate_key"), "madoguchi-gate-key-v1", texts), key.get("hash").getAsString());
+        }
         var standing = all.getAsJsonObject("standing");
         same(hex(sha256(standing.get("lines").getAsString().getBytes(UTF_8))), standing.get("digest").getAsString());
         System.out.println("all vectors verify");

@@ -6,7 +6,9 @@
 // so that a repeat has the same bytes and gets the first answer.
 //
 // Settings, from the environment: MADOGUCHI_RECIPIENT, MADOGUCHI_REPORT_KEY (Ed25519) and MADOGUCHI_SEALING_KEY (X25519),
-// 32 secret bytes in base64 each; MADOGUCHI_BOOKS, the journal's file.
+// 32 secret bytes in base64 each; MADOGUCHI_BOOKS, the journal's file. Only where the contract says keyed hashes:
+// MADOGUCHI_OWN_HASHES, a file with the hashes of your own rows, one `rule hash` a line, made by the gate's rules under your
+// gate key when the rows came in (vectors.mjs shows how).
 
 import { createHash, createPrivateKey, createPublicKey } from "node:crypto";
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, truncateSync, writeSync } from "node:fs";
@@ -74,8 +76,8 @@ export class Keys {
 }
 
 export class Recipient {
-  constructor(me, keys, path) {
-    Object.assign(this, { me, keys, seen: new Set(), stopped: new Map(), positions: new Map(), open: [], line: Promise.resolve() });
+  constructor(me, keys, path, own = new Set()) {
+    Object.assign(this, { me, keys, own, seen: new Set(), stopped: new Map(), positions: new Map(), open: [], line: Promise.resolve() });
     if (existsSync(path)) {
       const text = readFileSync(path);
       // A line that a crash cut off was never acknowledged: it comes again.
@@ -120,17 +122,19 @@ export class Recipient {
     }
     const data = event?.data;
     if (event?.type === TEST) return this.test(event, data, body);
-    if (event?.type !== INSTRUCTION || typeof data?.person !== "string") throw new Malformed("not an instruction");
+    if (event?.type !== INSTRUCTION || typeof data !== "object") throw new Malformed("not an instruction");
     // The audience stands inside what is signed: an instruction that strayed is seen as such.
     if (data.audience !== this.me || event.subject !== this.me) throw new Refused("for another recipient");
     if (this.seen.has(event.id)) return "repeat";
-    if (data.sealed_to !== keyId(this.keys.sealingPublic)) throw new Refused("sealed to another key");
-    const person = await this.keys.open(event.id, Buffer.from(data.person, "base64"));
+    const person = await this.person(event, data);
     const applied = !(this.stopped.get(data.entry)?.version >= data.entry_version);
     // A later version takes the place of what this one says of the entry, but never of an erasure.
     const acts = applied || data.measure === "erase";
     // `erase.everything`: your certification has ended, and everything that was entrusted goes. There is no person in it.
     if (acts) await this.apply(data.erase?.everything ? undefined : person, data);
+    // By contract there are keyed hashes instead of names: whoever has one in common is meant, or may be.
+    const key = acts && data.hashes?.keys.find(({ rule, hash }) => this.own.has(`${rule} ${hash}`));
+    if (key) console.log("a row of ours is stopped by", key.rule);
     const digest = createHash("sha256").update(body).digest("hex");
     const base = { instruction: event.id, recipient: this.me, digest, time: new Date().toISOString() };
     const done = { ...base, stage: "reported", outcome: "applied" };
@@ -147,12 +151,20 @@ export class Recipient {
     return acts ? "new" : "stale";
   }
 
+  /** The identifiers; empty where the contract says keyed hashes: there is nothing to open then. */
+  async person(event, data) {
+    if (data.hashes) return {};
+    if (typeof data.person !== "string") throw new Malformed("not an instruction");
+    if (data.sealed_to !== keyId(this.keys.sealingPublic)) throw new Refused("sealed to another key");
+    return this.keys.open(event.id, Buffer.from(data.person, "base64"));
+  }
+
   /** The desk tries the endpoint before it is used, about an invented person: nothing is applied, and the answer shows that
    *  this recipient verified, opened, and reports. */
   async test(event, data, body) {
     if (data?.audience !== this.me || event.subject !== this.me) throw new Refused("for another recipient");
     if (this.seen.has(event.id)) return "test";
-    await this.keys.open(event.id, Buffer.from(data.person, "base64"));
+    await this.person(event, data);
     const digest = createHash("sha256").update(body).digest("hex");
     const report = { instruction: event.id, recipient: this.me, digest, stage: "received", time: new Date().toISOString() };
     this.write({ taken: { id: event.id, reports: [await this.keys.sign(report)] } });
@@ -189,5 +201,6 @@ export class Recipient {
 export async function fromEnvironment() {
   const secret = (name) => Buffer.from(process.env[name] ?? "", "base64");
   const keys = await Keys.from(secret("MADOGUCHI_REPORT_KEY"), secret("MADOGUCHI_SEALING_KEY"));
-  return new Recipient(process.env.MADOGUCHI_RECIPIENT, keys, process.env.MADOGUCHI_BOOKS ?? "journal.ndjson");
+  const { MADOGUCHI_RECIPIENT: me, MADOGUCHI_BOOKS: books = "journal.ndjson", MADOGUCHI_OWN_HASHES: own } = process.env;
+  return new Recipient(me, keys, books, new Set(own ? readFileSync(own, "utf8").split("\n").filter(Boolean) : []));
 }

@@ -1,7 +1,7 @@
 // Verifies the published test vectors with the libraries that recipient.mjs uses: `node vectors.mjs vectors.json`.
 
 import { deepStrictEqual as same, ok } from "node:assert";
-import { createHash, createPublicKey, ECDH, verify } from "node:crypto";
+import { createHash, createHmac, createPublicKey, ECDH, verify } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { compactVerify, importJWK } from "jose";
 import { Webhook } from "standardwebhooks";
@@ -38,6 +38,18 @@ ok(verify(null, signed, createPublicKey({ key: jwk, format: "jwk" }), raw(parts.
 const [kid, proof] = request.EdDSA.split(",");
 same(kid, report.EdDSA.kid);
 ok(verify(null, Buffer.from(request.lines), createPublicKey({ key: okp, format: "jwk" }), raw(proof)));
+
+// Keyed hashes: each rule's parts, folded, with their lengths; then HMAC under the gate key, the first 16 bytes.
+const hashed = vectors.keyed_hashes;
+function keyed(start, ...texts) {
+  const hash = createHash("sha256").update(start);
+  for (const bytes of texts.map((text) => Buffer.from(text))) hash.update(Buffer.from([bytes.length >> 8, bytes.length])).update(bytes);
+  return createHmac("sha256", raw(hashed.gate_key)).update(hash.digest()).digest("hex").slice(0, 32);
+}
+for (const { rule, parts, hash } of hashed.keys) {
+  same(keyed("madoguchi-gate-key-v1", rule, ...parts.map((part) => hashed.folded[part])), hash);
+}
+same(keyed("madoguchi-gate-supplier-v1", hashed.supplier.folded), hashed.supplier.tag);
 
 same(sha256(standing.lines), standing.digest);
 console.log("all vectors verify");

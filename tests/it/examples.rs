@@ -12,7 +12,7 @@ use super::journey::{
     people::{Person, opt_out_until_confirmed},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use console::By;
+use console::{By, command::NewRecipient};
 use contracts::{EndedAs, IdentifiersAs, Transport, forms::Forms, register::Contract};
 use launcher::story::Contractor;
 use opt_out_propagation::{WebhookKeys, gate::GateKeys};
@@ -365,7 +365,7 @@ async fn the_java_example_conforms() {
 }
 
 /// Files one opt-out and expects the example's signed reports to settle it.
-async fn settles(desk: &Desk, example: &Example) {
+async fn settles(desk: &Desk, example: &Example, identifiers: IdentifiersAs) {
     let filed = opt_out_until_confirmed(desk, &Person::number(1)).await;
     let log = || std::fs::read_to_string(example.folder.join("log")).unwrap_or_default();
     let end = desk.until(&filed, "the example's report settles it", |s| s.ended_as.is_some()).await;
@@ -376,9 +376,17 @@ async fn settles(desk: &Desk, example: &Example) {
     example.says("books agree").await;
     assert!(desk.count("select count(*) from optout.reconcile where agrees").await >= 1);
     assert_eq!(desk.count("select count(*) from optout.reconcile where not agrees").await, 0);
+    if identifiers == IdentifiersAs::KeyedHashes {
+        example.says("a row of ours is stopped by ").await;
+    }
 }
 
-async fn by_webhook(label: &'static str, program: &Path, script: impl FnOnce(&Path) -> PathBuf) {
+async fn by_webhook(
+    label: &'static str,
+    program: &Path,
+    identifiers: IdentifiersAs,
+    script: impl FnOnce(&Path) -> PathBuf,
+) {
     let desk = Desk::open().await;
     let mut example = Example::new(&desk, label);
     let keys = WebhookKeys::load_or_create(&desk.house.secrets().keys()).unwrap().hand_over(example.contractor.id);
@@ -388,18 +396,21 @@ async fn by_webhook(label: &'static str, program: &Path, script: impl FnOnce(&Pa
         ("MADOGUCHI_WEBHOOK_PUBLIC", keys.public.clone()),
         ("MADOGUCHI_LISTEN", listen.clone()),
     ]);
+    if identifiers == IdentifiersAs::KeyedHashes {
+        let own = own_hashes(&desk, &example);
+        example.environment.push(own);
+    }
     let _running = example.start(program, &script(&example.folder));
     example.says("listening on ").await;
     let new = example.contractor.registration(Transport::Webhook, Some(format!("http://{listen}/")), None);
-    let by = By::new(desk.staff, "a contractor's example");
-    desk.obeyed("the example is registered", || desk.commands.register_recipient(by, new.clone())).await;
-    settles(&desk, &example).await;
+    register(&desk, new, identifiers).await;
+    settles(&desk, &example, identifiers).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn java_by_webhook_settles_an_opt_out() {
     let Some(source) = java() else { return };
-    by_webhook("java-webhook", Path::new("java"), |_| source).await;
+    by_webhook("java-webhook", Path::new("java"), IdentifiersAs::Sealed, |_| source).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -433,7 +444,8 @@ async fn rust_by_webhook_settles_an_opt_out() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn node_by_the_pull_feed_settles_an_opt_out() {
     let Some(modules) = node() else { return };
-    by_pull("node-pull", Path::new("node"), |f| node_files(&modules, f).join("http_pull.mjs")).await;
+    by_pull("node-pull", Path::new("node"), IdentifiersAs::Sealed, |f| node_files(&modules, f).join("http_pull.mjs"))
+        .await;
 }
 
 async fn over_nats(label: &'static str, program: &Path, script: impl FnOnce(&Path) -> PathBuf) {
@@ -456,38 +468,36 @@ async fn over_nats(label: &'static str, program: &Path, script: impl FnOnce(&Pat
     .await;
     let _running = example.start(program, &script(&example.folder));
     example.says("connected").await;
-    settles(&desk, &example).await;
+    settles(&desk, &example, IdentifiersAs::Sealed).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn python_by_the_pull_feed_settles_an_opt_out() {
     let Some(python) = python() else { return };
-    by_pull("python-pull", &python, |_| root().join("examples/python/http_pull.py")).await;
+    by_pull("python-pull", &python, IdentifiersAs::Sealed, |_| root().join("examples/python/http_pull.py")).await;
 }
 
-async fn by_pull(label: &'static str, program: &Path, script: impl FnOnce(&Path) -> PathBuf) {
+async fn by_pull(
+    label: &'static str,
+    program: &Path,
+    identifiers: IdentifiersAs,
+    script: impl FnOnce(&Path) -> PathBuf,
+) {
     let desk = Desk::open().await;
-    let example = Example::new(&desk, label);
-    let new = example.contractor.registration(Transport::Pull, None, None);
-    let by = By::new(desk.staff, "a contractor's example");
-    desk.obeyed("the example is registered", || desk.commands.register_recipient(by, new.clone())).await;
+    let mut example = Example::new(&desk, label);
+    register(&desk, example.contractor.registration(Transport::Pull, None, None), identifiers).await;
+    if identifiers == IdentifiersAs::KeyedHashes {
+        let own = own_hashes(&desk, &example);
+        example.environment.push(own);
+    }
     let _running = example.start(program, &script(&example.folder));
     example.says("asking").await;
-    settles(&desk, &example).await;
+    settles(&desk, &example, identifiers).await;
 }
 
 /// By contract there is nothing to open: a row of the contractor's own, kept as hashes only, meets the instruction's.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn python_by_keyed_hashes_settles_an_opt_out() {
-    let Some(python) = python() else { return };
-    let desk = Desk::open().await;
-    let mut example = Example::new(&desk, "python-hashes");
-    let mut new = example.contractor.registration(Transport::Pull, None, None);
-    let forms = Forms { identifiers: IdentifiersAs::KeyedHashes, ..Forms::default() };
-    new.contract = Some(Contract { forms, ..launcher::story::contract() });
-    let by = By::new(desk.staff, "a contractor's example");
-    desk.obeyed("the example is registered", || desk.commands.register_recipient(by, new.clone())).await;
-    // What the contractor made of its rows when they came in, with the key that a person handed over.
+/// The hashes are what the contractor made of its rows when they came in, with the key that a person handed over.
+fn own_hashes(desk: &Desk, example: &Example) -> (&'static str, String) {
     let key = GateKeys::load_or_create(&desk.house.secrets().keys()).unwrap().of_recipient(example.contractor.id);
     let (person, mut row) = (Person::number(1), gate::Person::new());
     for (part, value) in [
@@ -501,17 +511,39 @@ async fn python_by_keyed_hashes_settles_an_opt_out() {
     let own: String = own.iter().map(|key| format!("{} {}\n", key.rule, key.hash)).collect();
     let file = example.folder.join("own-hashes");
     std::fs::write(&file, own).unwrap();
-    example.environment.push(("MADOGUCHI_OWN_HASHES", file.display().to_string()));
-    let _running = example.start(&python, &root().join("examples/python/http_pull.py"));
-    example.says("asking").await;
-    settles(&desk, &example).await;
-    example.says("a row of ours is stopped by ").await;
+    ("MADOGUCHI_OWN_HASHES", file.display().to_string())
+}
+
+async fn register(desk: &Desk, mut new: NewRecipient, identifiers: IdentifiersAs) {
+    new.contract = Some(Contract { forms: Forms { identifiers, ..Forms::default() }, ..launcher::story::contract() });
+    let by = By::new(desk.staff, "a contractor's example");
+    desk.obeyed("the example is registered", || desk.commands.register_recipient(by, new.clone())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn python_by_keyed_hashes_settles_an_opt_out() {
+    let Some(python) = python() else { return };
+    by_pull("python-hashes", &python, IdentifiersAs::KeyedHashes, |_| root().join("examples/python/http_pull.py"))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn node_by_keyed_hashes_settles_an_opt_out() {
+    let Some(modules) = node() else { return };
+    let script = |f: &Path| node_files(&modules, f).join("http_pull.mjs");
+    by_pull("node-hashes", Path::new("node"), IdentifiersAs::KeyedHashes, script).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn java_by_keyed_hashes_settles_an_opt_out() {
+    let Some(source) = java() else { return };
+    by_webhook("java-hashes", Path::new("java"), IdentifiersAs::KeyedHashes, |_| source).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn python_by_webhook_settles_an_opt_out() {
     let Some(python) = python() else { return };
-    by_webhook("python-webhook", &python, |_| root().join("examples/python/webhook.py")).await;
+    by_webhook("python-webhook", &python, IdentifiersAs::Sealed, |_| root().join("examples/python/webhook.py")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -523,7 +555,10 @@ async fn python_over_nats_settles_an_opt_out() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn node_by_webhook_settles_an_opt_out() {
     let Some(modules) = node() else { return };
-    by_webhook("node-webhook", Path::new("node"), |f| node_files(&modules, f).join("webhook.mjs")).await;
+    by_webhook("node-webhook", Path::new("node"), IdentifiersAs::Sealed, |f| {
+        node_files(&modules, f).join("webhook.mjs")
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
