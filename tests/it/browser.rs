@@ -10,6 +10,7 @@ mod console;
 mod duties;
 mod opt_out;
 mod public;
+mod supervision;
 mod words;
 
 use crate::journey::desk::Desk;

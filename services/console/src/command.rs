@@ -13,7 +13,7 @@
 //! | a filing | optout | the token's 16 bytes |
 //! | a search term | intake | the member of staff's id, 16 bytes |
 
-mod duties;
+pub mod duties;
 pub mod files;
 mod recipients;
 pub mod register;

@@ -8,8 +8,8 @@ use contracts::{
     carried::{ExportFile, ImportFile},
     duty::{
         AnswerComplaint, AttestErasure, BringWorkOrder, ComplaintTold, EndOperator, ForwardComplaint, HospitalStopped,
-        IssueStopDocument, ListComplaints, ListOverdue, ListProcessorIncidents, Print, RecordConsent,
-        RecordDisagreement, RecordIncident, RecordRelay, ShowDuties, ShowSupervision, Supervise,
+        IssueStopDocument, ListComplaints, ListOverdue, ListProcessorIncidents, PreviewEndOperator, Print,
+        RecordConsent, RecordDisagreement, RecordIncident, RecordRelay, ShowDuties, ShowSupervision, Supervise,
     },
     endpoint_test::TestEndpoint,
     register::{
@@ -66,6 +66,7 @@ pub(crate) fn duties(bus: &Arc<Bus>, by: &Arc<Duties>) {
     answer(bus, by, |d, q: ShowSupervision| async move { d.supervision(q).await });
     answer(bus, by, |d, q: ListOverdue| async move { d.overdue(q).await });
     answer(bus, by, |d, c: StaffCommand<EndOperator>| async move { d.end_operator(c).await });
+    answer(bus, by, |d, q: PreviewEndOperator| async move { d.preview_end(q).await });
     answer(bus, by, |d, c: StaffCommand<RecordIncident>| async move { d.record_incident(c).await });
     answer(bus, by, |d, q: ListProcessorIncidents| async move { d.incidents(q).await });
     answer(bus, by, |d, c: StaffCommand<ForwardComplaint>| async move { d.forward(c).await });

@@ -3,7 +3,8 @@
 //! disagreement, supervision of recipients, their incidents, complaints about them. Answered by opt-out propagation.
 
 use crate::{
-    Capacity, CaseId, Code, Date, Digest, EntryId, InstructionId, RecipientId, ReportOutcome, Scope, Sealed, StaffId,
+    Capacity, CaseId, Code, Date, Digest, EntryId, InstructionId, RecipientId, RecipientKind, ReportOutcome, Scope,
+    Sealed, StaffId,
     recipient::{Erasure, IncidentItem, ToldStep},
 };
 use jiff::Timestamp;
@@ -410,11 +411,56 @@ pub struct OverdueList {
     pub rows: Vec<(RecipientId, Code, Date)>,
 }
 
-/// 認定の失効 of the operator itself (Act art. 12(2), 16(2)): everybody who has medical data of it erases everything.
+/// 認定の失効 of the operator itself (Act art. 12(2), 16(2)): everybody who has medical data of it erases everything. The first of
+/// two different people proposes; with the second one, who gives the same day, it goes out. It cannot be taken back.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct EndOperator {
     /// The last day on which it was certified.
     pub on: Date,
+}
+
+/// 事前確認: whom an [`EndOperator`] would reach, whom not and why, and who has proposed one.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct PreviewEndOperator {}
+
+/// What [`EndOperator`] would do now.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct EndOperatorPreview {
+    /// Every recipient that is not removed, by its label.
+    #[schemars(length(max = 1000))]
+    pub rows: Vec<EndOperatorRow>,
+    /// Proposals and the end itself, the newest first: the day, who said it first, who else.
+    #[schemars(length(max = 50))]
+    pub said: Vec<EndOperatorSaid>,
+}
+
+/// One recipient.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EndOperatorRow {
+    /// Who.
+    pub recipient: RecipientId,
+    /// Its label.
+    pub label: Code,
+    /// What it is.
+    pub kind: RecipientKind,
+    /// The tracks of its contract in force; none: it has none.
+    #[serde(default)]
+    pub scope: Option<Scope>,
+    /// Why it is not told to erase everything (`holds-data-of-its-own`, `not-in-the-operators-hands`, `told-already`); none: it is.
+    #[serde(default)]
+    pub not_told: Option<Code>,
+}
+
+/// One word of the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EndOperatorSaid {
+    /// The last day on which the operator was certified.
+    pub on: Date,
+    /// Who proposed it, and when.
+    pub first: (StaffId, Timestamp),
+    /// Who else said the same; none: nothing has gone out.
+    #[serde(default)]
+    pub second: Option<(StaffId, Timestamp)>,
 }
 
 /// 書面の消去報告の確認: as `AttestReport`, for an erasure: with all that its report has to say.

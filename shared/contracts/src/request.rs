@@ -9,9 +9,10 @@ use crate::{
     carried::{ExportFile, ExportReply, ImportFile, ImportReply},
     duty::{
         AnswerComplaint, AttestErasure, BasedOnLawList, BringWorkOrder, ComplaintList, ComplaintTold, DutiesReply,
-        EndOperator, ForwardComplaint, HospitalStopped, IssueStopDocument, ListBasedOnLaw, ListComplaints, ListOverdue,
-        ListProcessorIncidents, OverdueList, PassBasedOnLaw, Print, Printed, ProcessorIncidentList, RecordConsent,
-        RecordDisagreement, RecordIncident, RecordRelay, ShowDuties, ShowSupervision, Supervise, Supervision,
+        EndOperator, EndOperatorPreview, ForwardComplaint, HospitalStopped, IssueStopDocument, ListBasedOnLaw,
+        ListComplaints, ListOverdue, ListProcessorIncidents, OverdueList, PassBasedOnLaw, PreviewEndOperator, Print,
+        Printed, ProcessorIncidentList, RecordConsent, RecordDisagreement, RecordIncident, RecordRelay, ShowDuties,
+        ShowSupervision, Supervise, Supervision,
     },
     endpoint_test::TestEndpoint,
     envelope::TraceParent,
@@ -134,6 +135,7 @@ requests! {
     ShowSupervision => Supervision, OptOut "supervision" by [Console];
     ListOverdue => OverdueList, OptOut "overdue" by [Console];
     StaffCommand<EndOperator> => StaffReply, OptOut "end-operator" by [Console];
+    PreviewEndOperator => EndOperatorPreview, OptOut "preview-end-operator" by [Console];
     StaffCommand<AttestErasure> => StaffReply, OptOut "attest-erasure" by [Console];
     StaffCommand<RecordIncident> => StaffReply, OptOut "record-incident" by [Console];
     ListProcessorIncidents => ProcessorIncidentList, OptOut "processor-incidents" by [Console];

@@ -5,7 +5,7 @@ use super::{
     access::look_over,
     chrome::Chrome,
     console::{SEND, sets_a_password},
-    public,
+    public, supervision,
     words::Words,
 };
 use crate::journey::{
@@ -51,6 +51,8 @@ pub async fn from_the_case_to_the_evidence(chrome: &Chrome, desk: &Desk) {
     takes_the_evidence(chrome, desk, &base, &filed).await;
     freezes_and_goes_on(chrome, &w, &entry, &filed, &core).await;
     looks_after_a_recipient(chrome, &w, &base, &core).await;
+    supervision::of_a_recipient(chrome, &w, &base, &core.id.to_string(), &filed).await;
+    supervision::of_the_operators_own_end(chrome, &w, &base).await;
     the_other_pages(chrome, &w, &base, &core).await;
     the_person_reads_the_answer(chrome, desk, &filed).await;
     carries_files_by_hand(chrome, desk, &w, &base, &core).await;

@@ -1,14 +1,51 @@
 //! Orders about duties towards persons and hospitals, and pages for paper.
 
-use super::{By, CommandError, Commands};
+use super::{By, CommandError, Commands, limited};
 use contracts::{
-    EntryId, Service,
+    CaseId, Code, EntryId, RecipientId, Sealed, Service, Timestamp, Uuid,
     duty::{
-        BasedOnLawList, ComplaintList, DutiesReply, ListBasedOnLaw, ListComplaints, ListOverdue,
-        ListProcessorIncidents, OverdueList, Print, Printed, ProcessorIncidentList, ShowDuties,
+        AnswerComplaint, BasedOnLawList, ComplaintList, ComplaintRow, DutiesReply, EndOperatorPreview, ListBasedOnLaw,
+        ListComplaints, ListOverdue, ListProcessorIncidents, OverdueList, PreviewEndOperator, Print, Printed,
+        ProcessorIncident, ProcessorIncidentList, RecordIncident, RecordRelay, ShowDuties, ShowSupervision,
+        Supervision,
     },
+    recipient::{IncidentItem, ToldStep},
     request::{Request, StaffCommand, StaffReply},
 };
+
+/// 漏えい等の通知 that came by telephone or on paper, before its words are sealed.
+#[derive(Clone, Debug)]
+pub struct Incident<'a> {
+    /// Who tells it.
+    pub recipient: RecipientId,
+    /// The recipient's own number of it.
+    pub number: Code,
+    /// When somebody there knew first.
+    pub known_at: Timestamp,
+    /// Who told whom on the way here.
+    pub told: Vec<ToldStep>,
+    /// Which items are stated.
+    pub stated: Vec<IncidentItem>,
+    /// Their words; 1 to [`super::WORDS_MAX`] characters. Sealed before they leave the process.
+    pub statement: &'a str,
+}
+
+/// 取次ぎ: a request that another body handed on, before its sender is sealed.
+#[derive(Clone, Debug)]
+pub struct Relay<'a> {
+    /// The entry.
+    pub entry: EntryId,
+    /// The case.
+    pub case: CaseId,
+    /// Who handed it on, in words.
+    pub sender: &'a str,
+    /// How that body came to have it.
+    pub acquired: Code,
+    /// The legal basis on which it was handed on.
+    pub basis: Code,
+    /// When.
+    pub received_at: Timestamp,
+}
 
 impl Commands {
     /// What duties say about one entry.
@@ -40,5 +77,54 @@ impl Commands {
             self.ask(&ListProcessorIncidents {}).await?,
             self.ask(&ListComplaints {}).await?,
         ))
+    }
+    /// How one recipient is supervised, with its incidents and the complaints about it.
+    pub async fn supervision(
+        &self,
+        recipient: RecipientId,
+    ) -> Result<(Supervision, Vec<ProcessorIncident>, Vec<ComplaintRow>), CommandError> {
+        let supervision = self.ask(&ShowSupervision { recipient }).await?;
+        let mut incidents = self.ask(&ListProcessorIncidents {}).await?.incidents;
+        incidents.retain(|incident| incident.recipient == recipient);
+        let mut complaints = self.ask(&ListComplaints {}).await?.complaints;
+        complaints.retain(|complaint| complaint.recipient == recipient);
+        Ok((supervision, incidents, complaints))
+    }
+
+    /// 漏えい等の通知 by telephone or on paper.
+    pub async fn record_incident(&self, by: By<'_>, incident: Incident<'_>) -> Result<StaffReply, CommandError> {
+        let Incident { recipient, number, known_at, told, stated, statement } = incident;
+        let statement = self.words(&by, "statement", statement)?;
+        self.duty(by, RecordIncident { recipient, number, known_at, told, stated, statement }).await
+    }
+
+    /// 苦情への回答: the recipient's cause, its measures, or both.
+    pub async fn answer_complaint(
+        &self,
+        by: By<'_>,
+        complaint: Uuid,
+        cause: Option<&str>,
+        measures: Option<&str>,
+    ) -> Result<StaffReply, CommandError> {
+        let sealed = |field, words: Option<&str>| words.map(|words| self.words(&by, field, words)).transpose();
+        let (cause, measures) = (sealed("cause", cause)?, sealed("measures", measures)?);
+        self.duty(by, AnswerComplaint { complaint, cause, measures }).await
+    }
+
+    /// 取次ぎの記録.
+    pub async fn record_relay(&self, by: By<'_>, relay: Relay<'_>) -> Result<StaffReply, CommandError> {
+        let Relay { entry, case, sender, acquired, basis, received_at } = relay;
+        let sender = self.words(&by, "sender", sender)?;
+        self.duty(by, RecordRelay { entry, case, sender, acquired, basis, received_at }).await
+    }
+
+    /// Whom the operator's own end would reach.
+    pub async fn preview_end(&self) -> Result<EndOperatorPreview, CommandError> {
+        self.ask(&PreviewEndOperator {}).await
+    }
+
+    /// Words of an order, bound to it.
+    fn words(&self, by: &By<'_>, field: &'static str, words: &str) -> Result<Sealed, CommandError> {
+        self.seal(Service::OptOut, by.token.as_bytes(), limited(field, words)?)
     }
 }

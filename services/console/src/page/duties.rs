@@ -6,7 +6,7 @@ use super::{
     guard::{Fields, Signed, SignedIn, not_found_for},
     html, orders,
 };
-use crate::command::{By, CommandError};
+use crate::command::{By, CommandError, duties::Relay};
 use askama::Template;
 use axum::{
     extract::{Path, State},
@@ -84,7 +84,7 @@ pub async fn waiting(State(app): State<App>, who: SignedIn) -> Answer {
 }
 
 /// The beginning of a day in Japan: staff give days, not times. A day that is today counts from now.
-fn at(fields: &Fields, name: &str, now: Timestamp) -> Option<Timestamp> {
+pub(super) fn at(fields: &Fields, name: &str, now: Timestamp) -> Option<Timestamp> {
     let day: Date = fields.parsed(name)?;
     Some(day.in_tz("Asia/Tokyo").ok()?.timestamp().min(now))
 }
@@ -135,6 +135,19 @@ async fn send(app: &App, by: By<'_>, entry: EntryId, order: &str, fields: &Field
                 Ok(commands.duty(by, RecordDisagreement { entry, case, capacity, received_at }).await)
             }
             (_, _, Err(word)) => Err(word),
+            _ => Err("duty-incomplete"),
+        },
+        "relay" => match (
+            fields.parsed("case"),
+            fields.parsed("acquired"),
+            fields.parsed("basis"),
+            fields.get("sender"),
+            when("at"),
+        ) {
+            (Some(case), Some(acquired), Some(basis), Some(sender), Ok(received_at)) => {
+                Ok(commands.record_relay(by, Relay { entry, case, sender, acquired, basis, received_at }).await)
+            }
+            (.., Err(word)) => Err(word),
             _ => Err("duty-incomplete"),
         },
         "based-on-law" => match (fields.parsed("run"), fields.parsed("article"), until(fields, "until")) {

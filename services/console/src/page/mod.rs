@@ -14,6 +14,7 @@ mod files;
 mod gate;
 mod guard;
 mod incidents;
+mod operator_end;
 mod orders;
 mod parked;
 mod preview;
@@ -23,6 +24,7 @@ mod review;
 mod show;
 mod sign_in;
 mod staff;
+mod supervision;
 mod tasks;
 mod upload;
 
@@ -207,6 +209,20 @@ const EVIDENCE_SECONDS: u64 = 120;
 /// What a handler gives back.
 pub type Answer = Result<Response, Oops>;
 
+/// 通知先: who is told, how each stands, and how it is supervised.
+fn recipient_pages() -> Router<App> {
+    Router::new()
+        .route("/recipients", get(recipients::page).post(recipients::register))
+        .route("/recipients/{recipient}", get(recipient::page))
+        .route("/recipients/{recipient}/files", get(files::page))
+        .route("/recipients/{recipient}/files/export", post(files::export))
+        .route("/recipients/{recipient}/supervision", get(supervision::page))
+        .route("/recipients/{recipient}/supervision/{order}", post(supervision::order))
+        .route("/operator/end", get(operator_end::page).post(operator_end::end))
+        .route("/recipients/{recipient}/{order}", post(recipient::order))
+        .route("/tasks/{task}/{choice}", post(recipient::task))
+}
+
 /// The router with its limits. Bank files have a limit of their own.
 pub fn router(app: App, settings: &Settings) -> Router {
     let timeout_seconds = settings.timeout_seconds;
@@ -231,12 +247,7 @@ pub fn router(app: App, settings: &Settings) -> Router {
         .route("/gate/reviews/{review}/show", post(review::show))
         .route("/gate/reviews/{review}/{word}", post(review::decide))
         .route("/bank", get(bank::page))
-        .route("/recipients", get(recipients::page).post(recipients::register))
-        .route("/recipients/{recipient}", get(recipient::page))
-        .route("/recipients/{recipient}/files", get(files::page))
-        .route("/recipients/{recipient}/files/export", post(files::export))
-        .route("/recipients/{recipient}/{order}", post(recipient::order))
-        .route("/tasks/{task}/{choice}", post(recipient::task))
+        .merge(recipient_pages())
         .route("/parked", get(parked::page))
         .route("/parked/{service}/{choice}", post(parked::choose))
         .route("/incidents", get(incidents::page))

@@ -6,6 +6,7 @@
 
 pub mod complaint;
 pub mod document;
+pub mod end;
 pub mod hospital;
 pub mod incident;
 pub mod print;

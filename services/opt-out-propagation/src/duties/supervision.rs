@@ -1,12 +1,10 @@
-//! 監督: proofs of certification, audits, measures that were mended, erasures that users reported; what is overdue; and the end of
-//! the operator's own certification.
+//! 監督: proofs of certification, audits, measures that were mended, erasures that users reported; and what is overdue.
 
 use super::{Duties, recipient_exists, refused};
-use crate::recipients;
 use chassis::{DbError, HandleError};
 use contracts::{
     Code, Date, RecipientId, RecipientKind, Timestamp, Uuid,
-    duty::{Act, EndOperator, ListOverdue, OverdueList, ShowSupervision, Supervise, Supervision},
+    duty::{Act, ListOverdue, OverdueList, ShowSupervision, Supervise, Supervision},
     register::Contract,
     request::{StaffCommand, StaffReply},
 };
@@ -189,38 +187,6 @@ impl Duties {
         }
         rows.truncate(200);
         Ok(OverdueList { rows })
-    }
-
-    /// `req.optout.end-operator`: everybody who has medical data of the operator is told to erase everything.
-    ///
-    /// # Errors
-    /// The database did not do it.
-    pub async fn end_operator(&self, command: StaffCommand<EndOperator>) -> Result<StaffReply, HandleError> {
-        let (on, cause, periods) = (command.order.on, command.token, self.recipients.periods);
-        if on > self.today() {
-            return refused(Code::of("date-in-the-future"));
-        }
-        let orders = &self.recipients;
-        orders
-            .ordered(&command, cause, "everything-goes", move |tx, at| {
-                Box::pin(async move {
-                    sqlx::query("insert into operator_end (cause, \"on\", at) values ($1, $2::text::date, $3)")
-                        .bind(cause)
-                        .bind(on.to_string())
-                        .bind(at.to_sqlx())
-                        .execute(&mut *tx)
-                        .await?;
-                    let all: Vec<Uuid> = sqlx::query_scalar(
-                        "select id from recipient where kind in ('core-zone', 'contractor', 'sub-contractor') and status <> 'removed'",
-                    )
-                    .fetch_all(&mut *tx)
-                    .await?;
-                    let due = at.checked_add(periods.without_delay).unwrap_or(Timestamp::MAX);
-                    recipients::erase_everything(tx, &all, cause, at, due).await?;
-                    Ok(None)
-                })
-            })
-            .await
     }
 }
 

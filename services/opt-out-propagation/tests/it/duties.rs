@@ -136,6 +136,10 @@ impl Desk {
     }
 }
 
+fn done(reply: &StaffReply, with: &str) {
+    assert!(matches!(reply, StaffReply::Done { status, .. } if status.as_str() == with), "{reply:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_7_10_11_given_a_daughters_stop_at_two_hospitals_and_both_tracks_then_four_documents_name_her_with_their_dates()
  {
@@ -407,7 +411,23 @@ async fn row_27_given_a_certification_that_ended_then_only_erase_all_goes_out_an
     );
 
     // The operator's own end: everybody who has medical data.
-    ok(&desk.order(StaffId::new(), EndOperator { on: "2026-01-22".parse().unwrap() }).await);
+    let end = EndOperator { on: "2026-01-22".parse().unwrap() };
+    let preview = desk.ask(&PreviewEndOperator {}).await;
+    let told: Vec<_> = preview.rows.iter().filter(|row| row.not_told.is_none()).map(|row| row.recipient).collect();
+    assert!(told.contains(&other.me) && preview.said.is_empty(), "{preview:?}");
+    let (first, second) = (StaffId::new(), StaffId::new());
+    done(&desk.order(first, end.clone()).await, "awaits-second-person");
+    desk.owed(other.me, 2).await;
+    no(&desk.order(first, end.clone()).await, "second-person-needed");
+    let slip = EndOperator { on: "2026-01-21".parse().unwrap() };
+    no(&desk.order(second, slip).await, "first-person-said-otherwise");
+    done(&desk.order(second, end.clone()).await, "everything-goes");
+    no(&desk.order(StaffId::new(), end).await, "operator-ended-already");
+    assert!(desk.ask(&PreviewEndOperator {}).await.said[0].second.is_some());
+    // One who is both is refused by the database too.
+    let forged = "insert into operator_end (first, first_staff, first_at, \"on\") select cause, gen_random_uuid(), now(), '2026-01-22' from staff_reason limit 1";
+    let error = sqlx::query(forged).execute(desk.bus.db().pool()).await.unwrap_err().to_string();
+    assert!(error.contains("those who gave the orders"), "{error}");
     desk.owed(other.me, 3).await;
     assert!(desk.last_body(other.me).await.0.data.erase.unwrap().everything);
     desk.rt.stopping().stop(std::time::Duration::from_secs(20)).await;
