@@ -23,6 +23,7 @@ const TEXTS: &str = include_str!("texts/alert.toml");
 struct Words {
     reminder: String,
     escalation: String,
+    test: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -44,6 +45,7 @@ impl Words {
         match kind {
             AlertKind::Reminder => &self.reminder,
             AlertKind::Escalation => &self.escalation,
+            AlertKind::Test => &self.test,
         }
     }
 }
@@ -144,6 +146,9 @@ mod tests {
             assert!(text.lines().all(|line| line.chars().count() <= 72));
             assert!(!texts().subject.of(kind).chars().any(char::is_control));
         }
+        let test = body(&SendAlert { kind: AlertKind::Test, ..alert.clone() }, "https://desk.example/");
+        assert!(!test.contains('{') && test.contains("https://desk.example/") && test.starts_with("b\n"), "{test}");
+        assert!(test.lines().all(|line| line.chars().count() <= 72));
         let text = body(&alert, "https://desk.example/");
         assert!(text.contains("4 instructions are past due: 1 without a receipt"), "{text}");
     }

@@ -3,13 +3,14 @@
 //! The ladder of each instruction runs in its machine; people are told per recipient. A reminder goes to the recipient's
 //! contact when four fifths of the time of its oldest instruction are over. From the deadline on an escalation goes to the
 //! contact and to the operator's officer: at once, after 1, 3 and 7 days, and every week. Each mail is a row that is tried
-//! until notification says that the mail host has it; a later one takes the place of what could not be sent.
+//! until notification says that the mail host has it; a later one takes the place of what could not be sent. A contact that is
+//! newly set gets a test mail at once: whether mails arrive there is known before one is needed.
 
 use crate::person::Register;
 use chassis::{Bus, DbError, telemetry};
 use contracts::{
     Code, InstructionId, NoticeId, RecipientId, Timestamp, Uuid,
-    alert::{AlertKind, AlertReply, AlertTo, SendAlert},
+    alert::{AlertKind, AlertReply, AlertTo, ContactView, SendAlert},
     books::PastDue,
 };
 use jiff::SignedDuration;
@@ -133,7 +134,7 @@ pub async fn look(bus: &Bus) -> Result<u64, DbError> {
         let Some((kind, rung)) = called_for(&row.standing, now) else { continue };
         let whom: &[&'static str] = match (kind, row.has_contact) {
             (AlertKind::Reminder, true) => &["contact"],
-            (AlertKind::Reminder, false) => &[],
+            (AlertKind::Reminder, false) | (AlertKind::Test, _) => &[],
             (AlertKind::Escalation, true) => &["contact", "officer"],
             (AlertKind::Escalation, false) => &["officer"],
         };
@@ -153,10 +154,7 @@ async fn make(
     whom: &[&'static str],
     now: Timestamp,
 ) -> Result<u64, DbError> {
-    let word = match kind {
-        AlertKind::Reminder => "reminder",
-        AlertKind::Escalation => "escalation",
-    };
+    let word = kind.as_str();
     let number = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
     let (standing, mut made) = (&row.standing, 0);
     for whom in whom {
@@ -189,7 +187,7 @@ async fn make(
         // The new one says it all: an older one that could not be sent is not sent any more.
         sqlx::query(
             "update alert set due_at = 'infinity', reason = 'overtaken'
-              where recipient = $1 and whom = $2 and id <> $3 and sent_at is null and due_at < 'infinity'",
+              where recipient = $1 and whom = $2 and id <> $3 and kind <> 'test' and sent_at is null and due_at < 'infinity'",
         )
         .bind(row.recipient.0)
         .bind(*whom)
@@ -198,6 +196,61 @@ async fn make(
         .await?;
     }
     Ok(made)
+}
+
+/// 試験: the mail that a newly set contact gets at once, made by the order that set it. The test of an earlier contact is not sent
+/// any more.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn test(
+    tx: &mut PgConnection,
+    recipient: RecipientId,
+    cause: Uuid,
+    set: bool,
+    at: Timestamp,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "update alert set due_at = 'infinity', reason = 'overtaken'
+          where recipient = $1 and kind = 'test' and sent_at is null and due_at < 'infinity'",
+    )
+    .bind(recipient.0)
+    .execute(&mut *tx)
+    .await?;
+    if set {
+        sqlx::query(
+            "insert into alert (id, recipient, kind, whom, rung, soon, unreceived, unreported, unconfirmed, oldest, made_at, due_at)
+             values ($1, $2, 'test', 'contact', 0, 0, 0, 0, 0, '{}', $3, $3)",
+        )
+        .bind(Uuid::new_v5(&recipient.0, format!("alert test {cause}").as_bytes()))
+        .bind(recipient.0)
+        .bind(at.to_sqlx())
+        .execute(tx)
+        .await?;
+    }
+    Ok(())
+}
+
+/// How the contact of a recipient stands.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn contact_of(db: &mut PgConnection, recipient: RecipientId) -> Result<Option<ContactView>, DbError> {
+    type Time = jiff_sqlx::Timestamp;
+    let row: Option<(Time, Option<Time>, Option<String>)> = sqlx::query_as(
+        "select c.set_at, a.sent_at, a.reason from contact c
+           left join lateral (select sent_at, reason from alert where recipient = c.recipient and kind = 'test' and made_at >= c.set_at
+                               order by made_at desc limit 1) a on true
+          where c.recipient = $1 and c.sealed is not null",
+    )
+    .bind(recipient.0)
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|(set, sent, reason)| ContactView {
+        set_at: set.to_jiff(),
+        tested_at: sent.map(|at| at.to_jiff()),
+        test_failed: if sent.is_some() { None } else { reason.and_then(|reason| reason.parse().ok()) },
+    }))
 }
 
 struct Due {
@@ -308,12 +361,14 @@ async fn one(bus: &Bus, register: &Register, keys: &Path, due: Due) -> AlertRepl
         }
     };
     let Ok(label) = due.label.parse() else { return never("label-unreadable") };
+    let kinds = [AlertKind::Reminder, AlertKind::Escalation, AlertKind::Test];
+    let Some(kind) = kinds.into_iter().find(|kind| kind.as_str() == due.kind) else { return never("kind-unknown") };
     let number = |n: i32| n.try_into().unwrap_or(0);
     let (soon, unreceived, unreported, unconfirmed) = due.counts;
     let alert = SendAlert {
         id: NoticeId(due.id),
         to,
-        kind: if due.kind == "reminder" { AlertKind::Reminder } else { AlertKind::Escalation },
+        kind,
         label,
         soon: number(soon),
         past_due: PastDue {

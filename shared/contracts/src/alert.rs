@@ -24,6 +24,32 @@ pub enum AlertKind {
     Reminder,
     /// 督促: the time is over.
     Escalation,
+    /// 試験: shows that mails arrive at this contact, before one is needed.
+    Test,
+}
+
+impl AlertKind {
+    /// The word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reminder => "reminder",
+            Self::Escalation => "escalation",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// How the contact stands: its mailbox is not shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ContactView {
+    /// Since when it is the contact.
+    pub set_at: Timestamp,
+    /// When the mail host took the test mail; none: not yet.
+    #[serde(default)]
+    pub tested_at: Option<Timestamp>,
+    /// Why the last try of the test mail failed; none: none failed.
+    #[serde(default)]
+    pub test_failed: Option<Code>,
 }
 
 /// To whom.

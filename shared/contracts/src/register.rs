@@ -4,6 +4,7 @@
 use crate::{
     CaseId, Code, ContractItem, Date, Diligence, EntryId, InstructionId, Measure, RecipientId, ReportOutcome, Scope,
     Sealed, StaffId, Transport,
+    alert::ContactView,
     forms::Forms,
     request::{NatsKey, RecipientRow},
 };
@@ -178,6 +179,9 @@ pub struct RecipientView {
     /// `whpk_` and the base64. Handed over by a person.
     #[serde(default)]
     pub desk_key: Sealed,
+    /// 連絡先; none: there is none.
+    #[serde(default)]
+    pub contact: Option<ContactView>,
     /// Deliveries that wait for a person, or for its resumption.
     pub parked: u32,
     /// Its oldest open instructions: which, what, since when, due when.

@@ -289,6 +289,7 @@ async fn what_recipients_owe_is_shown_and_staff_deal_with_it() {
         report_keys: vec![(Code::of("0011223344556677"), None)],
         sealing_key: Code::of("8899aabbccddeeff"),
         desk_key: contracts::Sealed::default(),
+        contact: None,
         parked: 0,
         owed: vec![],
     };

@@ -2,6 +2,7 @@
 
 use super::Recipients;
 use crate::{
+    alerts,
     books::{Facts, stage},
     endpoint_test,
 };
@@ -125,6 +126,7 @@ impl Recipients {
         if !contact.as_ref().is_none_or(readable) {
             return Ok(StaffReply::Refused { reason: Code::of("contact-unreadable"), at: None });
         }
+        let (cause, set) = (command.token, contact.is_some());
         self.ordered(&command, recipient.0, "contact-set", move |tx, at| {
             Box::pin(async move {
                 if !exists(&mut *tx, recipient.0).await? {
@@ -137,8 +139,9 @@ impl Recipients {
                 .bind(recipient.0)
                 .bind(contact.map(|s| s.0))
                 .bind(at.to_sqlx())
-                .execute(tx)
+                .execute(&mut *tx)
                 .await?;
+                alerts::test(tx, recipient, cause, set, at).await?;
                 Ok(None)
             })
         })

@@ -1,7 +1,7 @@
 //! What is shown of recipients: the list, one of them, and what waits for a member of staff.
 
 use super::{RECIPIENTS_MAX, Recipients};
-use crate::{fanout::in_force, propagation};
+use crate::{alerts, fanout::in_force, propagation};
 use chassis::{DbError, HandleError};
 use contracts::{
     Code, EntryId, InstructionId, RecipientId, Sealed, Timestamp, Uuid,
@@ -105,6 +105,7 @@ impl Recipients {
         .bind(id)
         .fetch_all(pool)
         .await?;
+        let contact = alerts::contact_of(&mut *pool.acquire().await?, asked.recipient).await?;
         let key = |(id, until): (String, jiff_sqlx::Timestamp)| Some((id.parse().ok()?, Some(until.to_jiff())));
         let current: Option<Code> = report_key.parse().ok();
         let owes = |(id, measure, since, due): Owed| {
@@ -118,6 +119,7 @@ impl Recipients {
             report_keys: current.map(|id| (id, None)).into_iter().chain(former.into_iter().filter_map(key)).collect(),
             sealing_key: key_id(&sealing_key),
             desk_key: Sealed(self.keys.file_signer(asked.recipient).public().to_bytes()),
+            contact,
             parked: parked.try_into().unwrap_or(u32::MAX),
             owed: owed.into_iter().filter_map(owes).collect(),
         })))
