@@ -5,6 +5,7 @@ mod cpu;
 mod gate;
 mod hop;
 mod intake;
+mod letters;
 mod nats;
 mod replay;
 mod report;
@@ -78,6 +79,8 @@ enum Name {
         #[arg(long, default_value_t = 1_000_000)]
         positions: i64,
     },
+    /// Milliseconds a page of a letter, the first time and after.
+    Letters,
     /// Where the webhooks of `webhooks` arrive.
     #[command(hide = true)]
     Sink,
@@ -100,6 +103,7 @@ fn main() -> anyhow::Result<()> {
             Name::Nats { deliveries } => nats::run(deliveries).await,
             Name::Replay { positions } => replay::run(positions).await,
             Name::Webhooks { deliveries, plain } => webhooks::run(deliveries, forms(plain)).await,
+            Name::Letters => letters::run(),
             Name::Sink => sink::serve().await,
             Name::Desk { up } => launcher::run(launcher::Cli { command: None, up }).await,
         }

@@ -162,8 +162,9 @@ fn large(c: char) -> char {
     }
 }
 
-/// Variant characters that a family register, a driving licence and a web form write differently for one family name.
-fn usual_form(c: char) -> char {
+/// 縮退: variant characters that a family register, a driving licence and a web form write differently for one family name. For
+/// comparing, and for printing where a font lacks the variant; never for keeping.
+pub fn usual_form(c: char) -> char {
     match c {
         '髙' => '高',
         '﨑' | '嵜' => '崎',
