@@ -61,22 +61,18 @@ mod tests {
     use super::*;
     use contracts::{IdentifiersAs, Representation, SignaturesAs};
 
-    fn form(fields: &[(&str, &str)]) -> Fields {
-        Fields(fields.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())
-    }
-
     #[test]
     fn a_contract_has_the_items_that_were_filled_in() {
-        assert_eq!(read(&form(&[])), Ok(None), "none is given");
+        assert_eq!(read(&Fields::of(&[])), Ok(None), "none is given");
         let mut fields =
             vec![("contract_from", "2026-04-01"), ("contract_scope", "both"), ("contract_stop", "promptly")];
         let names: Vec<String> = ContractItem::ALL.iter().map(|i| format!("item-{}", i.as_str())).collect();
         fields.extend(names.iter().map(|name| (name.as_str(), "article-3")));
-        let whole = read(&form(&fields)).unwrap().unwrap();
+        let whole = read(&Fields::of(&fields)).unwrap().unwrap();
         assert_eq!((whole.missing(), whole.stop, whole.erase), (None, Diligence::Promptly, Diligence::WithoutDelay));
         fields.retain(|(name, _)| *name != "item-reports");
-        assert_eq!(read(&form(&fields)).unwrap().unwrap().missing(), Some(ContractItem::Reports));
-        assert_eq!(read(&form(&[("item-reports", "article-3")])), Err("contract-from-none"));
+        assert_eq!(read(&Fields::of(&fields)).unwrap().unwrap().missing(), Some(ContractItem::Reports));
+        assert_eq!(read(&Fields::of(&[("item-reports", "article-3")])), Err("contract-from-none"));
     }
 
     /// Sent back as it was shown, with new days, the form is the contract that it was filled in from.

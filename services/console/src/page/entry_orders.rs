@@ -249,31 +249,27 @@ async fn look(
 mod tests {
     use super::*;
 
-    fn form(fields: &[(&str, &str)]) -> Fields {
-        Fields(fields.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())
-    }
-
     #[test]
     fn a_form_is_an_order_or_its_first_fault_is_named() {
         let number = ReceiptNumber::from_random([7; 16]);
         let text = number.to_string();
-        let good = form(&[("number", &text), ("basis", "act-52-1"), ("scope", "both")]);
+        let good = Fields::of(&[("number", &text), ("basis", "act-52-1"), ("scope", "both")]);
         let on = || Asked { number, basis: Code::of("act-52-1") };
         assert_eq!(Order::read("change-scope", &good), Ok(Some(Order::ChangeScope(on(), Scope::Both))));
         assert_eq!(Order::read("withdraw-stop", &good), Ok(Some(Order::Withdraw(on()))));
         assert_eq!(Order::read("suspend-use", &good), Ok(Some(Order::SuspendUse(on()))));
         assert_eq!(Order::read("resume-use", &good), Ok(Some(Order::ResumeUse(on()))));
-        assert_eq!(Order::read("suspend-use", &form(&[("number", &text)])), Err("basis-none"));
-        assert_eq!(Order::read("change-scope", &form(&[("number", &text), ("basis", "a")])), Err("scope-none"));
-        assert_eq!(Order::read("correct-identifiers", &form(&[("number", "M-1")])), Err("case-number-form"));
-        assert_eq!(Order::read("correct-identifiers", &form(&[("number", &text)])), Err("basis-none"));
-        assert_eq!(Order::read("confirm-match", &form(&[])), Err("match-not-sure"));
-        assert_eq!(Order::read("hospital-received", &form(&[("hospital", "1")])), Err("day-none"));
-        let day = form(&[("hospital", "2"), ("on", "2026-11-22")]);
+        assert_eq!(Order::read("suspend-use", &Fields::of(&[("number", &text)])), Err("basis-none"));
+        assert_eq!(Order::read("change-scope", &Fields::of(&[("number", &text), ("basis", "a")])), Err("scope-none"));
+        assert_eq!(Order::read("correct-identifiers", &Fields::of(&[("number", "M-1")])), Err("case-number-form"));
+        assert_eq!(Order::read("correct-identifiers", &Fields::of(&[("number", &text)])), Err("basis-none"));
+        assert_eq!(Order::read("confirm-match", &Fields::of(&[])), Err("match-not-sure"));
+        assert_eq!(Order::read("hospital-received", &Fields::of(&[("hospital", "1")])), Err("day-none"));
+        let day = Fields::of(&[("hospital", "2"), ("on", "2026-11-22")]);
         let at = "2026-11-21T15:00:00Z".parse().unwrap();
         assert_eq!(Order::read("hospital-received", &day), Ok(Some(Order::Hospital(2, at))));
         let id = InstructionId::new();
-        let paper = |outcome| form(&[("instruction", &id.to_string()), ("outcome", outcome)]);
+        let paper = |outcome| Fields::of(&[("instruction", &id.to_string()), ("outcome", outcome)]);
         assert_eq!(Order::read("attest-report", &paper("exempt")), Err("report-ground-none"));
         assert_eq!(
             Order::read("attest-report", &paper("applied")),

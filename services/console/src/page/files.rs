@@ -193,22 +193,18 @@ impl TakenPage {
 mod tests {
     use super::*;
 
-    fn form(fields: &[(&str, &str)]) -> Fields {
-        Fields(fields.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())
-    }
-
     #[test]
     fn positions_are_read_or_the_first_fault_is_named() {
-        assert_eq!(positions(&form(&[("positions", "new")])), Ok(Positions::New));
-        assert_eq!(positions(&form(&[("positions", "open")])), Ok(Positions::Open));
-        let range = |first, last| positions(&form(&[("positions", "range"), ("first", first), ("last", last)]));
+        assert_eq!(positions(&Fields::of(&[("positions", "new")])), Ok(Positions::New));
+        assert_eq!(positions(&Fields::of(&[("positions", "open")])), Ok(Positions::Open));
+        let range = |first, last| positions(&Fields::of(&[("positions", "range"), ("first", first), ("last", last)]));
         assert_eq!(range("3", "7"), Ok(Positions::Range { first: 3, last: Some(7) }));
         assert_eq!(
-            positions(&form(&[("positions", "range"), ("first", "3")])),
+            positions(&Fields::of(&[("positions", "range"), ("first", "3")])),
             Ok(Positions::Range { first: 3, last: None })
         );
         assert_eq!(range("0", "7"), Err("position-first"));
         assert_eq!(range("3", "2"), Err("position-last"));
-        assert_eq!(positions(&form(&[])), Err("positions-none"));
+        assert_eq!(positions(&Fields::of(&[])), Err("positions-none"));
     }
 }

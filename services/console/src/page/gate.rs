@@ -179,7 +179,7 @@ mod tests {
             ("items", "diagnosis, prescription"),
         ];
         let kept = good.iter().filter(|(n, _)| change.iter().all(|(c, _)| c != n));
-        Fields(kept.chain(change).map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())
+        Fields::of(&kept.chain(change).copied().collect::<Vec<_>>())
     }
 
     #[test]

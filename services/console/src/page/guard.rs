@@ -133,6 +133,14 @@ impl Fields {
     }
 }
 
+#[cfg(test)]
+impl Fields {
+    /// A form as a browser would send it.
+    pub fn of(pairs: &[(&str, &str)]) -> Self {
+        Self(pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())
+    }
+}
+
 /// A browser says where a request was made; an old one says nothing, and then the token decides alone.
 pub fn is_from_here(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none")

@@ -144,38 +144,34 @@ pub async fn order(
 mod tests {
     use super::*;
 
-    fn fields(pairs: &[(&str, &str)]) -> Fields {
-        Fields(pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())
-    }
-
     #[test]
     fn a_form_is_an_order_only_when_it_is_complete() {
-        let ticked = fields(&[("papers", "drivers-licence"), ("papers", "Not A Code")]);
+        let ticked = Fields::of(&[("papers", "drivers-licence"), ("papers", "Not A Code")]);
         assert_eq!(
             Order::read("confirm-identity", &ticked),
             Ok(Order::ConfirmIdentity(vec![Code::of("drivers-licence")]))
         );
-        assert_eq!(Order::read("confirm-identity", &fields(&[])), Err(NotAnOrder::Missing("papers-none")));
-        assert_eq!(Order::read("reject-identity", &fields(&[])), Err(NotAnOrder::Missing("reasons-none")));
-        let decided = fields(&[("outcome", "partial"), ("ground", "appi-33-2-1"), ("reasons", " a ")]);
+        assert_eq!(Order::read("confirm-identity", &Fields::of(&[])), Err(NotAnOrder::Missing("papers-none")));
+        assert_eq!(Order::read("reject-identity", &Fields::of(&[])), Err(NotAnOrder::Missing("reasons-none")));
+        let decided = Fields::of(&[("outcome", "partial"), ("ground", "appi-33-2-1"), ("reasons", " a ")]);
         assert_eq!(
             Order::read("decide", &decided),
             Ok(Order::Decide(DecisionOutcome::Partial, Code::of("appi-33-2-1"), Some("a".into())))
         );
-        assert_eq!(Order::read("decide", &fields(&[("outcome", "x")])), Err(NotAnOrder::Missing("outcome-none")));
-        assert_eq!(Order::read("decide", &fields(&[("outcome", "full")])), Err(NotAnOrder::Missing("ground-none")));
-        assert_eq!(Order::read("erase", &fields(&[])), Err(NotAnOrder::Missing("erase-not-sure")));
-        assert_eq!(Order::read("erase", &fields(&[("sure", "yes")])), Ok(Order::Erase));
-        assert_eq!(Order::read("close", &fields(&[])), Err(NotAnOrder::Unknown));
+        assert_eq!(Order::read("decide", &Fields::of(&[("outcome", "x")])), Err(NotAnOrder::Missing("outcome-none")));
+        assert_eq!(Order::read("decide", &Fields::of(&[("outcome", "full")])), Err(NotAnOrder::Missing("ground-none")));
+        assert_eq!(Order::read("erase", &Fields::of(&[])), Err(NotAnOrder::Missing("erase-not-sure")));
+        assert_eq!(Order::read("erase", &Fields::of(&[("sure", "yes")])), Ok(Order::Erase));
+        assert_eq!(Order::read("close", &Fields::of(&[])), Err(NotAnOrder::Unknown));
     }
 
     #[test]
     fn every_order_says_why() {
         let token = contracts::Uuid::now_v7();
         let text = token.to_string();
-        assert_eq!(by(StaffId::default(), &fields(&[("token", &text), ("why", "  ")])).err(), Some("why-none"));
-        assert_eq!(by(StaffId::default(), &fields(&[("token", "1"), ("why", "x")])).err(), Some("token-none"));
-        let form = fields(&[("token", &text), ("why", "asked by letter")]);
+        assert_eq!(by(StaffId::default(), &Fields::of(&[("token", &text), ("why", "  ")])).err(), Some("why-none"));
+        assert_eq!(by(StaffId::default(), &Fields::of(&[("token", "1"), ("why", "x")])).err(), Some("token-none"));
+        let form = Fields::of(&[("token", &text), ("why", "asked by letter")]);
         let by = by(StaffId::default(), &form).unwrap();
         assert_eq!((by.token, by.why), (token, "asked by letter"));
     }

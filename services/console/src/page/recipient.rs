@@ -237,34 +237,30 @@ mod tests {
     use super::*;
     use contracts::Code;
 
-    fn form(fields: &[(&str, &str)]) -> Fields {
-        Fields(fields.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())
-    }
-
     #[test]
     fn a_certification_is_complete_or_its_first_fault_is_named() {
-        assert_eq!(certification(&form(&[])), Ok(None));
+        assert_eq!(certification(&Fields::of(&[])), Ok(None));
         let good =
             [("certification_number", "k-12"), ("certification_on", "2025-04-01"), ("certification_scope", "both")];
-        assert_eq!(certification(&form(&good)).unwrap().unwrap().number, Code::of("k-12"));
-        assert_eq!(certification(&form(&good[..1])), Err("certification-on-none"));
-        assert_eq!(certification(&form(&[("certification_number", "K 12")])), Err("certification-number-form"));
+        assert_eq!(certification(&Fields::of(&good)).unwrap().unwrap().number, Code::of("k-12"));
+        assert_eq!(certification(&Fields::of(&good[..1])), Err("certification-on-none"));
+        assert_eq!(certification(&Fields::of(&[("certification_number", "K 12")])), Err("certification-number-form"));
     }
 
     #[test]
     fn a_contact_is_a_mailbox_or_taken_away() {
-        assert_eq!(mailbox(&form(&[("contact", "desk@example.jp")])), Ok(Some("desk@example.jp")));
-        assert_eq!(mailbox(&form(&[])), Ok(None));
+        assert_eq!(mailbox(&Fields::of(&[("contact", "desk@example.jp")])), Ok(Some("desk@example.jp")));
+        assert_eq!(mailbox(&Fields::of(&[])), Ok(None));
         for wrong in ["desk", "@example.jp", "desk@"] {
-            assert_eq!(mailbox(&form(&[("contact", wrong)])), Err("contact-form"), "{wrong}");
+            assert_eq!(mailbox(&Fields::of(&[("contact", wrong)])), Err("contact-form"), "{wrong}");
         }
     }
 
     #[test]
     fn an_old_key_verifies_until_the_end_of_the_day_in_japan() {
         let now: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
-        assert_eq!(overlap(&form(&[]), now), now);
-        let until = overlap(&form(&[("overlap_until", "2026-11-30")]), now);
+        assert_eq!(overlap(&Fields::of(&[]), now), now);
+        let until = overlap(&Fields::of(&[("overlap_until", "2026-11-30")]), now);
         assert_eq!(until.to_string(), "2026-11-30T15:00:00Z");
     }
 }

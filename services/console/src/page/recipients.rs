@@ -153,7 +153,7 @@ mod tests {
             ("sealing_key", key.as_str()),
         ];
         let rest = good.iter().filter(|(n, _)| change.iter().all(|(c, _)| c != n));
-        Fields(rest.chain(change).map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())
+        Fields::of(&rest.chain(change).copied().collect::<Vec<_>>())
     }
 
     #[test]

@@ -280,13 +280,9 @@ pub async fn order(
 mod tests {
     use super::*;
 
-    fn form(fields: &[(&str, &str)]) -> Fields {
-        Fields(fields.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())
-    }
-
     #[test]
     fn codes_stand_in_one_field_and_none_is_dropped_silently() {
-        let codes = |text| list(&form(&[("findings", text)]), "findings").map(|c| c.len());
+        let codes = |text| list(&Fields::of(&[("findings", text)]), "findings").map(|c| c.len());
         assert_eq!(codes("access-rights, camera、door"), Some(3));
         assert_eq!(codes(""), Some(0));
         assert_eq!(codes("access-rights Kamera!"), None);
@@ -308,23 +304,23 @@ mod tests {
     fn an_erasure_on_paper_has_at_least_one_whole_system() {
         let instruction = InstructionId::new().to_string();
         let mut fields = vec![("instruction", instruction.as_str()), ("outcome", "applied"), ("book_entry", "b-7")];
-        assert_eq!(erasure(&form(&fields)).err(), Some("systems-none"));
+        assert_eq!(erasure(&Fields::of(&fields)).err(), Some("systems-none"));
         fields.extend([("system-2", "archive"), ("on-2", "2026-01-05"), ("method-2", "overwritten")]);
         fields.extend([("items-2", "records"), ("no-backups-2", "yes"), ("kept-2", "none-held")]);
-        let whole = erasure(&form(&fields)).unwrap();
+        let whole = erasure(&Fields::of(&fields)).unwrap();
         assert_eq!((whole.erasures.len(), whole.erasures[0].no_backups), (1, true));
         fields.retain(|(name, _)| *name != "on-2");
-        assert_eq!(erasure(&form(&fields)).err(), Some("day-none"));
+        assert_eq!(erasure(&Fields::of(&fields)).err(), Some("day-none"));
     }
 
     #[test]
     fn the_way_of_a_notice_is_whole_or_not_there() {
         let now = "2026-02-01T00:00:00Z".parse().unwrap();
-        assert_eq!(told(&form(&[]), now), Ok(vec![]));
+        assert_eq!(told(&Fields::of(&[]), now), Ok(vec![]));
         let mut fields = vec![("told-by-2", "b"), ("told-to-2", "a"), ("told-known-2", "2026-01-05")];
-        assert_eq!(told(&form(&fields), now), Err("day-none"));
+        assert_eq!(told(&Fields::of(&fields), now), Err("day-none"));
         fields.push(("told-on-2", "2026-01-06"));
-        assert_eq!(told(&form(&fields), now).unwrap().len(), 1);
-        assert_eq!(stated(&form(&[("stated", "summary"), ("stated", "scale")])).len(), 2);
+        assert_eq!(told(&Fields::of(&fields), now).unwrap().len(), 1);
+        assert_eq!(stated(&Fields::of(&[("stated", "summary"), ("stated", "scale")])).len(), 2);
     }
 }
