@@ -50,8 +50,19 @@ pub struct Addressee {
     pub postcode: String,
     /// The address, as it was written, line by line.
     pub address: Vec<String>,
-    /// The name, as it was written. 様 is added where the letter is in Japanese.
+    /// The name, as it was written.
     pub name: String,
+    /// What is added to it where the letter is in Japanese.
+    pub honorific: Honorific,
+}
+
+/// 敬称.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Honorific {
+    /// 様: a person.
+    Sama,
+    /// 御中: an organisation.
+    Onchu,
 }
 
 /// 差出人.

@@ -227,7 +227,7 @@ fn addressee(flow: &mut Flow, lang: Lang, to: &Addressee) {
         paragraph(flow, line, SIZE, place, Align::Left);
     }
     flow.y += 1.5 * MM;
-    paragraph(flow, &words::name(lang, &to.name), 12.5, place, Align::Left);
+    paragraph(flow, &words::name(lang, &to.name, to.honorific), 12.5, place, Align::Left);
 }
 
 fn sender(flow: &mut Flow, from: &Sender, place: (f32, f32)) {

@@ -9,8 +9,8 @@ mod shape;
 mod words;
 
 pub use content::{
-    Addressee, BLOCKS_MAX, Block, CHARS_MAX, COLUMNS_MAX, Lang, Letter, LetterError, PAGES_MAX, QR_MAX, ROWS_MAX,
-    Sender,
+    Addressee, BLOCKS_MAX, Block, CHARS_MAX, COLUMNS_MAX, Honorific, Lang, Letter, LetterError, PAGES_MAX, QR_MAX,
+    ROWS_MAX, Sender,
 };
 pub use shape::Replaced;
 

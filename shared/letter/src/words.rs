@@ -1,6 +1,6 @@
 //! The few fixed words of a letter.
 
-use crate::content::Lang;
+use crate::content::{Honorific, Lang};
 use calendar::era::EraDate;
 use jiff::civil::Date;
 
@@ -28,9 +28,13 @@ pub(crate) fn postcode(lang: Lang, code: &str) -> String {
     if lang == Lang::En { text } else { format!("〒{text}") }
 }
 
-/// The addressee, with 様 in Japanese.
-pub(crate) fn name(lang: Lang, name: &str) -> String {
-    if lang == Lang::En { name.to_owned() } else { format!("{name}　様") }
+/// The addressee, with 様 or 御中 in Japanese.
+pub(crate) fn name(lang: Lang, name: &str, honorific: Honorific) -> String {
+    match (lang, honorific) {
+        (Lang::En, _) => name.to_owned(),
+        (_, Honorific::Sama) => format!("{name}　様"),
+        (_, Honorific::Onchu) => format!("{name}　御中"),
+    }
 }
 
 #[cfg(test)]
@@ -45,6 +49,7 @@ mod tests {
         assert_eq!(date(Lang::En, day), "3 November 2026");
         assert_eq!(postcode(Lang::Ja, "1000001"), "〒100-0001");
         assert_eq!(postcode(Lang::Ja, "W1A 1AA"), "〒W1A 1AA");
-        assert_eq!(name(Lang::JaPlain, "見本 花子"), "見本 花子　様");
+        assert_eq!(name(Lang::JaPlain, "見本 花子", Honorific::Sama), "見本 花子　様");
+        assert_eq!(name(Lang::Ja, "みどり病院", Honorific::Onchu), "みどり病院　御中");
     }
 }

@@ -1,7 +1,7 @@
 //! Whole letters: what they say is read back by another program, page by page.
 
 use jiff::civil::Date;
-use letter::{Addressee, Block, Lang, Letter, LetterError, Sender, make};
+use letter::{Addressee, Block, Honorific, Lang, Letter, LetterError, Sender, make};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 use std::{io::Write, process::Command};
@@ -17,7 +17,9 @@ fn desk() -> Sender {
 
 fn person() -> Addressee {
     let address = vec!["東京都千代田区見本町一丁目２番３号".into(), "見本マンション４０５号室".into()];
-    Addressee { postcode: "1000002".into(), address, name: "髙﨑 邉\u{e0100}太郎".into() }
+    Addressee {
+        postcode: "1000002".into(), address, name: "髙﨑 邉\u{e0100}太郎".into(), honorific: Honorific::Sama
+    }
 }
 
 fn texts(texts: &[&str]) -> Vec<String> {
@@ -169,6 +171,42 @@ fn what_is_written_is_read_back() {
     assert!(text.contains("髙﨑邉") && text.contains('様'), "{text}");
 }
 
+/// Printed at 150 dots an inch, as a cheap scanner sees it.
+#[test]
+fn a_qr_code_is_read_back_from_paper() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("letter.pdf");
+    for data in ["https://desk.example/c/M-1234-5678-90".to_owned(), "M-1234-5678-90 様式第1号 ".repeat(12)] {
+        let blocks = vec![Block::Qr { data: data.clone(), words: "この用紙を同封してください。".into() }];
+        std::fs::write(&file, make(&letter("送付状", blocks)).unwrap().pdf).unwrap();
+        let drawn = Command::new("pdftoppm").args(["-gray", "-r", "150", "-singlefile"]).arg(&file).output();
+        let Ok(output) = drawn else {
+            not_run("poppler-utils");
+            return;
+        };
+        let (width, height, pixels) = pgm(&output.stdout);
+        let mut picture = rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| pixels[y * width + x]);
+        let grids = picture.detect_grids();
+        assert_eq!(grids.len(), 1, "{data}");
+        assert_eq!(grids[0].decode().unwrap().1, data);
+    }
+}
+
+/// A grey picture in binary PGM: width, height, pixels.
+fn pgm(bytes: &[u8]) -> (usize, usize, &[u8]) {
+    let mut rest = bytes;
+    let mut word = || {
+        let end = rest.iter().position(u8::is_ascii_whitespace).unwrap();
+        let (word, after) = rest.split_at(end);
+        rest = &after[1..];
+        std::str::from_utf8(word).unwrap().to_owned()
+    };
+    assert_eq!(word(), "P5");
+    let (width, height, most) = (word().parse().unwrap(), word().parse().unwrap(), word());
+    assert_eq!(most, "255");
+    (width, height, rest)
+}
+
 #[test]
 fn a_table_goes_on_with_its_head_on_every_page() {
     let made = made("english", &english());
@@ -253,7 +291,7 @@ proptest! {
             Block::Choices { label: name.clone(), choices: vec![text] },
         ];
         let mut letter = letter("試験", blocks);
-        letter.to = Some(Addressee { postcode: String::new(), address: vec![cell.clone()], name });
+        letter.to = Some(Addressee { postcode: String::new(), address: vec![cell.clone()], name, honorific: Honorific::Sama });
         let made = make(&letter).unwrap();
         prop_assert!(made.pdf.starts_with(b"%PDF-1.7"));
         if cell.contains('\u{202e}') {
