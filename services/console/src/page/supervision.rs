@@ -10,19 +10,21 @@ use super::{
 use crate::command::{By, CommandError};
 use askama::Template;
 use axum::{
-    extract::{Path, State},
+    extract::{Path, Query, State},
     http::StatusCode,
 };
 use contracts::{
-    Code, InstructionId, Measure, RecipientId, RecipientKind, ReportOutcome, Timestamp, Uuid,
+    Code, Date, InstructionId, Measure, RecipientId, RecipientKind, ReportOutcome, Timestamp, Uuid,
     duty::{Act, AttestErasure, ComplaintRow, ForwardComplaint, ProcessorIncident, Supervise, Supervision},
-    recipient::{Erasure, IncidentItem, ToldStep},
+    recipient::{ERASURES_MAX, Erasure, IncidentItem, ToldStep},
     register::RecipientReply,
     request::{RecipientRow, StaffReply},
 };
+use serde::Deserialize;
 
-/// Systems that the form for an erasure on paper has room for, and steps of the way of an incident's notice.
+/// Systems that the form for an erasure on paper has room for at first.
 const SYSTEMS: usize = 3;
+/// Steps of the way of an incident's notice.
 const STEPS: usize = 3;
 /// Codes of one field.
 const CODES_MAX: usize = 64;
@@ -39,6 +41,8 @@ struct SupervisionPage {
     complaints: Vec<ComplaintRow>,
     /// Instructions to erase that have no report.
     erasures: Vec<(InstructionId, Timestamp)>,
+    /// Systems that the form for an erasure on paper has room for.
+    room: usize,
 }
 
 impl SupervisionPage {
@@ -56,7 +60,7 @@ impl SupervisionPage {
         1..=STEPS
     }
     fn systems(&self) -> std::ops::RangeInclusive<usize> {
-        1..=SYSTEMS
+        1..=self.room
     }
     fn item(&self, item: &IncidentItem) -> String {
         self.page.word("incident-item", &code_of(item))
@@ -111,8 +115,27 @@ fn next(recipient: Uuid) -> Next {
     Next { section: "recipients", path: path_of(recipient), words: "supervision.back" }
 }
 
+/// `?systems=12`: a paper may name more systems than the form shows at first.
+#[derive(Debug, Default, Deserialize)]
+pub struct Room {
+    systems: Option<String>,
+}
+
+impl Room {
+    /// As many as a report may have, and at least one. Pure.
+    fn systems(&self) -> usize {
+        let asked = self.systems.as_deref().and_then(|text| text.parse().ok());
+        asked.unwrap_or(SYSTEMS).clamp(1, ERASURES_MAX)
+    }
+}
+
 /// GET /recipients/{recipient}/supervision
-pub async fn page(State(app): State<App>, Path(recipient): Path<Uuid>, who: SignedIn) -> Answer {
+pub async fn page(
+    State(app): State<App>,
+    Path(recipient): Path<Uuid>,
+    Query(room): Query<Room>,
+    who: SignedIn,
+) -> Answer {
     let away = || Next { section: "recipients", path: "/recipients".into(), words: "answer.to-recipients" };
     let view = match app.commands.recipient(RecipientId(recipient)).await {
         Ok(RecipientReply::Found(view)) => view,
@@ -127,7 +150,8 @@ pub async fn page(State(app): State<App>, Path(recipient): Path<Uuid>, who: Sign
     let erase = view.owed.iter().filter(|(_, measure, ..)| *measure == Measure::Erase);
     let erasures = erase.map(|(instruction, _, since, _)| (*instruction, *since)).collect();
     let open = open_findings(&supervision.acts);
-    let template = SupervisionPage { page, row: view.row, supervision, open, incidents, complaints, erasures };
+    let (row, room) = (view.row, room.systems());
+    let template = SupervisionPage { page, row, supervision, open, incidents, complaints, erasures, room };
     Ok(html(StatusCode::OK, template))
 }
 
@@ -184,23 +208,40 @@ fn stated(fields: &Fields) -> Vec<IncidentItem> {
     all.copied().filter(|item| ticked.iter().any(|code| code.as_str() == code_of(item))).collect()
 }
 
+/// One system of a paper; `None`: nothing is filled in for it. What is filled in is never left out: two people would attest less
+/// than the paper says. Pure.
+fn system(fields: &Fields, n: usize) -> Result<Option<Erasure>, &'static str> {
+    let name = |part: &str| format!("{part}-{n}");
+    // The method is a choice that always has a value.
+    let own = ["system", "on", "items", "backups-until", "no-backups", "kept"];
+    if own.iter().all(|part| fields.get(&name(part)).is_none()) {
+        return Ok(None);
+    }
+    let codes = |part| list(fields, &name(part)).ok_or("codes-malformed");
+    let no_backups = fields.get(&name("no-backups")).is_some();
+    let backups_until: Option<Date> = match fields.get(&name("backups-until")) {
+        Some(day) => Some(day.parse().map_err(|_| "day-none")?),
+        None => None,
+    };
+    if no_backups == backups_until.is_some() {
+        return Err("backups-one-of-two");
+    }
+    Ok(Some(Erasure {
+        system: fields.parsed(&name("system")).ok_or("system-none")?,
+        on: fields.parsed(&name("on")).ok_or("day-none")?,
+        method: fields.parsed(&name("method")).ok_or("codes-malformed")?,
+        items: codes("items")?,
+        backups_until,
+        no_backups,
+        kept: codes("kept")?,
+    }))
+}
+
 /// 消去の報告書 as two people read it off the paper: system by system. Pure.
 fn erasure(fields: &Fields) -> Result<AttestErasure, &'static str> {
     let mut erasures = vec![];
-    for n in 1..=SYSTEMS {
-        let name = |part: &str| format!("{part}-{n}");
-        let Some(_) = fields.get(&name("system")) else { continue };
-        let code = |part| fields.parsed(&name(part)).ok_or("codes-malformed");
-        let codes = |part| list(fields, &name(part)).ok_or("codes-malformed");
-        erasures.push(Erasure {
-            system: code("system")?,
-            on: fields.parsed(&name("on")).ok_or("day-none")?,
-            method: code("method")?,
-            items: codes("items")?,
-            backups_until: fields.parsed(&name("backups-until")),
-            no_backups: fields.get(&name("no-backups")).is_some(),
-            kept: codes("kept")?,
-        });
+    for n in 1..=ERASURES_MAX {
+        erasures.extend(system(fields, n)?);
     }
     if erasures.is_empty() {
         return Err("systems-none");
@@ -309,8 +350,19 @@ mod tests {
         fields.extend([("items-2", "records"), ("no-backups-2", "yes"), ("kept-2", "none-held")]);
         let whole = erasure(&Fields::of(&fields)).unwrap();
         assert_eq!((whole.erasures.len(), whole.erasures[0].no_backups), (1, true));
-        fields.retain(|(name, _)| *name != "on-2");
-        assert_eq!(erasure(&Fields::of(&fields)).err(), Some("day-none"));
+        let without =
+            |left_out: &str| Fields::of(&fields.iter().filter(|(n, _)| *n != left_out).copied().collect::<Vec<_>>());
+        assert_eq!(erasure(&without("on-2")).err(), Some("day-none"));
+        assert_eq!(erasure(&without("system-2")).err(), Some("system-none"), "never left out silently");
+        assert_eq!(erasure(&without("no-backups-2")).err(), Some("backups-one-of-two"));
+        for (day, word) in [("2027-01-01", "backups-one-of-two"), ("soon", "day-none")] {
+            let both = [&fields[..], &[("backups-until-2", day)]].concat();
+            assert_eq!(erasure(&Fields::of(&both)).err(), Some(word));
+        }
+        let last = fields.iter().map(|(n, v)| (n.replace("-2", "-64"), (*v).to_owned())).collect();
+        assert_eq!(erasure(&Fields(last)).unwrap().erasures, whole.erasures, "as many as a report may have");
+        let room = |text: &str| Room { systems: Some(text.to_owned()) }.systems();
+        assert_eq!([room("12"), room("0"), room("900"), room("x"), Room::default().systems()], [12, 1, 64, 3, 3]);
     }
 
     #[test]

@@ -12,3 +12,4 @@ mod read_model;
 mod register;
 mod sign_in;
 mod story;
+mod supervision;
