@@ -1,6 +1,6 @@
 //! What a letter says: typed, without any place on paper.
 
-use crate::shape::{Weight, printable};
+use crate::shape::{Notes, Weight, printable};
 use jiff::civil::Date;
 
 /// The language of a letter: its fixed words, its date and the tag in the file.
@@ -243,5 +243,5 @@ impl Letter {
 
 /// Nothing of it would be seen on paper.
 pub(crate) fn blank(text: &str) -> bool {
-    printable(text, Weight::Bold, &mut vec![]).trim().is_empty()
+    printable(text, Weight::Bold, &mut Notes::default()).trim().is_empty()
 }

@@ -77,7 +77,9 @@ fn draw(surface: &mut Surface<'_>, letter: &Letter, pages: &Pages, page: usize, 
     for piece in here.chunk_by(|a, b| a.leaf == b.leaf) {
         match piece[0].leaf {
             Some(leaf) => {
-                let tag = SpanTag::empty().with_lang(Some(letter.lang.tag()));
+                // A part of a text that goes on elsewhere would be said whole each time.
+                let written = pages.originals[leaf].as_deref().filter(|_| whole(pages, leaf, piece.len()));
+                let tag = SpanTag::empty().with_lang(Some(letter.lang.tag())).with_actual_text(written);
                 ids[leaf].push(surface.start_tagged(ContentTag::Span(tag)));
             }
             None => {
@@ -90,6 +92,11 @@ fn draw(surface: &mut Surface<'_>, letter: &Letter, pages: &Pages, page: usize, 
         }
         surface.end_tagged();
     }
+}
+
+/// Whether this piece is all of its leaf.
+fn whole(pages: &Pages, leaf: usize, piece: usize) -> bool {
+    pages.marks.iter().filter(|placed| placed.leaf == Some(leaf)).count() == piece
 }
 
 fn black() -> Fill {

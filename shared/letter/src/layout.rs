@@ -3,7 +3,7 @@
 use crate::{
     content::{Addressee, Block, Lang, Letter, LetterError, PAGES_MAX, Sender, blank},
     lines::{Lines, lines},
-    shape::{Replaced, Shaped, Weight, printable},
+    shape::{Notes, Place, Replaced, Shaped, Weight, printable, sayable},
     words,
 };
 use std::sync::Arc;
@@ -78,6 +78,8 @@ pub(crate) struct Pages {
     pub marks: Vec<Placed>,
     pub tree: Vec<Node>,
     pub leaves: usize,
+    /// Per leaf: what was written, where that is not what is printed.
+    pub originals: Vec<Option<String>>,
     pub replaced: Vec<Replaced>,
 }
 
@@ -94,11 +96,16 @@ struct Flow {
     marks: Vec<Placed>,
     tree: Vec<Node>,
     leaves: usize,
-    replaced: Vec<Replaced>,
+    notes: Notes,
+    originals: Vec<Option<String>>,
 }
 
 impl Flow {
-    fn leaf(&mut self) -> usize {
+    /// A leaf of the tree for a text. What of it is printed otherwise is kept as it was written: who listens or searches gets that.
+    fn leaf(&mut self, text: &str) -> usize {
+        let written = sayable(text);
+        let same = text.split('\n').map(plain).eq(written.split('\n').map(str::to_owned));
+        self.originals.push((!same).then_some(written));
         self.leaves += 1;
         self.leaves - 1
     }
@@ -116,7 +123,7 @@ impl Flow {
         }
     }
     fn lines(&mut self, text: &str, weight: Weight, width: f32, size: f32) -> Lines {
-        lines(text, weight, width / size, &mut self.replaced)
+        lines(text, weight, width / size, &mut self.notes)
     }
     /// Draws some lines from `y` on, without looking at the page's end.
     fn draw(&mut self, of: &Drawn<'_>, which: std::ops::Range<usize>, mut y: f32) {
@@ -137,7 +144,7 @@ impl Flow {
     /// A text that goes on from page to page.
     fn flow(&mut self, text: &str, weight: Weight, size: f32, (x, width): (f32, f32), align: Align) -> usize {
         let lines = self.lines(text, weight, width, size);
-        let leaf = self.leaf();
+        let leaf = self.leaf(text);
         let drawn = Drawn::new(&lines, x, width, size, Some(leaf), align);
         for n in 0..lines.lines.len() {
             self.need(size * LEADING);
@@ -169,22 +176,26 @@ impl<'a> Drawn<'a> {
 
 /// Lays a letter out.
 pub(crate) fn pages(letter: &Letter) -> Result<Pages, LetterError> {
-    let mut flow = Flow { page: 0, y: TOP, marks: vec![], tree: vec![], leaves: 0, replaced: vec![] };
-    head(&mut flow, letter);
+    let notes = Notes::default();
+    let mut flow = Flow { page: 0, y: TOP, marks: vec![], tree: vec![], leaves: 0, notes, originals: vec![] };
+    head(&mut flow, letter)?;
     for (n, block) in letter.blocks.iter().enumerate() {
+        flow.notes.place = Place::Block(n + 1);
         one(&mut flow, letter.lang, block, n + 1)?;
         if flow.page >= PAGES_MAX {
             return Err(LetterError::TooMuch { what: "pages", given: flow.page + 1, max: PAGES_MAX });
         }
     }
     let count = flow.page + 1;
+    flow.notes.place = Place::Reference;
     feet(&mut flow, letter, count);
-    Ok(Pages { count, marks: flow.marks, tree: flow.tree, leaves: flow.leaves, replaced: flow.replaced })
+    let Flow { marks, tree, leaves, originals, notes, .. } = flow;
+    Ok(Pages { count, marks, tree, leaves, originals, replaced: notes.all })
 }
 
 /// A text for who listens: as it is printed.
 pub(crate) fn plain(text: &str) -> String {
-    printable(text, Weight::Bold, &mut vec![])
+    printable(text, Weight::Bold, &mut Notes::default())
 }
 
 const FULL: (f32, f32) = (LEFT, RIGHT - LEFT);
@@ -195,29 +206,35 @@ fn paragraph(flow: &mut Flow, text: &str, size: f32, place: (f32, f32), align: A
 }
 
 /// Addressee in the window; date, reference and sender on the right; the title.
-fn head(flow: &mut Flow, letter: &Letter) {
+fn head(flow: &mut Flow, letter: &Letter) -> Result<(), LetterError> {
     if let Some(to) = &letter.to {
-        addressee(flow, letter.lang, to);
+        flow.notes.place = Place::Addressee;
+        addressee(flow, letter.lang, to)?;
     }
     let right = (PAGE.0 / 2.0 + 8.0 * MM, RIGHT - PAGE.0 / 2.0 - 8.0 * MM);
     flow.y = WINDOW.1;
     if let Some(reference) = &letter.reference {
+        flow.notes.place = Place::Reference;
         paragraph(flow, &words::reference(letter.lang, reference), 9.5, right, Align::Right);
     }
     if letter.to.is_some() || letter.from.is_some() {
         paragraph(flow, &words::date(letter.lang, letter.date), SIZE, right, Align::Right);
     }
     if let Some(from) = &letter.from {
+        flow.notes.place = Place::Sender;
         sender(flow, from, right);
     }
     let least = if letter.to.is_some() { TEXT_TOP } else { TOP };
     flow.y = (flow.y + 6.0 * MM).max(least);
+    flow.notes.place = Place::Title;
     let leaf = flow.flow(&letter.title, Weight::Bold, 15.0, FULL, Align::Centre);
     flow.tree.push(Node::Group(Role::Title(plain(&letter.title)), vec![Node::Leaf(leaf)]));
     flow.y += 5.0 * MM;
+    Ok(())
 }
 
-fn addressee(flow: &mut Flow, lang: Lang, to: &Addressee) {
+/// What does not fit above the text would be printed over it, and not be seen through the window.
+fn addressee(flow: &mut Flow, lang: Lang, to: &Addressee) -> Result<(), LetterError> {
     flow.y = WINDOW.1;
     let place = (WINDOW.0, WINDOW.2);
     if !to.postcode.is_empty() {
@@ -228,6 +245,10 @@ fn addressee(flow: &mut Flow, lang: Lang, to: &Addressee) {
     }
     flow.y += 1.5 * MM;
     paragraph(flow, &words::name(lang, &to.name, to.honorific), 12.5, place, Align::Left);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a few pages of lines
+    let lines = |y: f32| ((y - WINDOW.1) / (SIZE * LEADING)).round() as usize;
+    let (given, max) = (lines(lines_f(flow.page) * BOTTOM + flow.y), lines(TEXT_TOP - 4.0 * MM));
+    if given > max { Err(LetterError::TooMuch { what: "lines of the addressee", given, max }) } else { Ok(()) }
 }
 
 fn sender(flow: &mut Flow, from: &Sender, place: (f32, f32)) {
@@ -343,7 +364,7 @@ fn signature(flow: &mut Flow, lang: Lang, text: &str) {
     flow.put(None, Mark::Rule { from: (LEFT, y), to: (RIGHT - 22.0 * MM, y), width: 0.6 });
     if lang != Lang::En {
         let lines = flow.lines("印", Weight::Regular, 10.0 * MM, SIZE);
-        let leaf = flow.leaf();
+        let leaf = flow.leaf("印");
         let drawn = Drawn::new(&lines, RIGHT - 18.0 * MM, 10.0 * MM, SIZE, Some(leaf), Align::Centre);
         flow.draw(&drawn, 0..1, y - SIZE);
         flow.tree.push(Node::Group(Role::Paragraph, vec![Node::Leaf(leaf)]));
@@ -360,7 +381,7 @@ fn qr(flow: &mut Flow, data: &str, words: &str, block: usize) -> Result<(), Lett
     let side = (code.width() as f32 * 0.5 * MM).clamp(25.0 * MM, 60.0 * MM);
     flow.need(side + 6.0 * MM);
     let (page, y) = (flow.page, flow.y + 2.0 * MM);
-    let leaf = flow.leaf();
+    let leaf = flow.leaf("");
     flow.put(Some(leaf), Mark::Qr { at: (LEFT, y), side, dark, across: code.width() });
     flow.tree.push(Node::Group(Role::Figure(plain(words)), vec![Node::Leaf(leaf)]));
     flow.y = y;
@@ -406,7 +427,7 @@ fn row(
     let weight = |n| if bold || role(n) == Role::LabelCell { Weight::Bold } else { Weight::Regular };
     let texts: Vec<Lines> =
         cells.iter().enumerate().map(|(n, text)| flow.lines(text, weight(n), widths[n] - 2.0 * PAD, CELL)).collect();
-    let leaves: Vec<usize> = cells.iter().map(|_| flow.leaf()).collect();
+    let leaves: Vec<usize> = cells.iter().map(|text| flow.leaf(text)).collect();
     let (leading, most) = (CELL * LEADING, texts.iter().map(|t| t.lines.len()).max().unwrap_or(1));
     let mut done = 0;
     while done < most {
@@ -448,6 +469,7 @@ fn repeat(flow: &mut Flow, head: &[String], widths: &[f32]) {
         placed.leaf = None;
     }
     flow.leaves = before.1;
+    flow.originals.truncate(before.1);
 }
 
 #[allow(clippy::cast_precision_loss)] // lines of a page

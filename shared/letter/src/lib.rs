@@ -12,7 +12,7 @@ pub use content::{
     Addressee, BLOCKS_MAX, Block, CHARS_MAX, COLUMNS_MAX, Honorific, Lang, Letter, LetterError, PAGES_MAX, QR_MAX,
     ROWS_MAX, Sender,
 };
-pub use shape::Replaced;
+pub use shape::{Place, Replaced};
 
 /// A letter, made.
 #[derive(Clone, Debug)]

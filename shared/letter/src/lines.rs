@@ -1,6 +1,6 @@
 //! 行分割: where a text may be cut (UAX #14, strict: 禁則処理), and into which lines it falls. Pure.
 
-use crate::shape::{Replaced, Shaped, Weight, shape};
+use crate::shape::{Notes, Shaped, Weight, shape};
 use icu_segmenter::{
     LineSegmenter,
     options::{LineBreakOptions, LineBreakStrictness},
@@ -28,10 +28,10 @@ pub(crate) struct Lines {
 }
 
 /// Falls into lines of at most this width (at a size of 1). What cannot be cut elsewhere is cut where it no longer fits.
-pub(crate) fn lines(text: &str, weight: Weight, width: f32, replaced: &mut Vec<Replaced>) -> Lines {
+pub(crate) fn lines(text: &str, weight: Weight, width: f32, notes: &mut Notes) -> Lines {
     let mut out = Lines::default();
     for part in text.split('\n') {
-        let shaped = shape(part.trim_end_matches('\r'), weight, replaced);
+        let shaped = shape(part.trim_end_matches('\r'), weight, notes);
         let n = out.texts.len();
         cut(&shaped, n, width, &mut out.lines);
         out.texts.push(shaped);
@@ -76,7 +76,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn texts(text: &str, width: f32) -> Vec<String> {
-        let lines = lines(text, Weight::Regular, width, &mut vec![]);
+        let lines = lines(text, Weight::Regular, width, &mut Notes::default());
         let of = |line: &Line| {
             let shaped = &lines.texts[line.text];
             let parts = shaped.glyphs[line.glyphs.clone()].iter().map(|g| &shaped.text[g.text_range.clone()]);
@@ -113,7 +113,7 @@ mod tests {
         /// Nothing but spaces at the ends of lines is lost, and no line is too wide unless it is a single glyph.
         #[test]
         fn every_character_is_in_a_line(text in "[ a-zA-Zあ-ん、。漢字0-9「」]{0,80}", width in 1.0_f32..20.0) {
-            let all = lines(&text, Weight::Regular, width, &mut vec![]);
+            let all = lines(&text, Weight::Regular, width, &mut Notes::default());
             for line in &all.lines {
                 prop_assert!(line.width <= width + 0.001 || line.glyphs.len() == 1);
             }

@@ -48,13 +48,49 @@ pub(crate) fn font(weight: Weight) -> Font {
     loaded(weight).font.clone()
 }
 
+/// Where in a letter; says nothing of what stands there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// The title.
+    #[default]
+    Title,
+    /// The reference.
+    Reference,
+    /// The addressee.
+    Addressee,
+    /// The sender.
+    Sender,
+    /// A block, from 1.
+    Block(usize),
+}
+
 /// A character that is not printed as it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Replaced {
+    /// Where; each character is said once for each place.
+    pub place: Place,
     /// Which.
     pub character: char,
+    /// The character before it, for a variation selector: whose form is not to be had.
+    pub of: Option<char>,
     /// What is printed; none: nothing.
     pub by: Option<char>,
+}
+
+/// What was replaced so far, and where one is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Notes {
+    pub place: Place,
+    pub all: Vec<Replaced>,
+}
+
+impl Notes {
+    fn note(&mut self, character: char, of: Option<char>, by: Option<char>) {
+        let one = Replaced { place: self.place, character, of, by };
+        if !self.all.contains(&one) {
+            self.all.push(one);
+        }
+    }
 }
 
 /// A text and its glyphs; advances in parts of the size.
@@ -85,48 +121,58 @@ const fn is_selector(c: char) -> bool {
     matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
 }
 
+/// Joiners, marks without width, the soft hyphen: they come along when a text is copied, and nothing of them is seen.
+const fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
+}
+
+/// What of a text a reader may be told that it was: all but what is no character of a text.
+pub(crate) fn sayable(text: &str) -> String {
+    text.chars().filter(|c| *c == '\n' || !(c.is_control() || turns(*c) || is_unseen(*c))).collect()
+}
+
 /// What of a text can be printed.
-pub(crate) fn printable(text: &str, weight: Weight, replaced: &mut Vec<Replaced>) -> String {
+pub(crate) fn printable(text: &str, weight: Weight, notes: &mut Notes) -> String {
     let face = &loaded(weight).face;
+    let has = |c| face.glyph_index(c).is_some_and(|glyph| glyph.0 != 0);
     let mut out = String::with_capacity(text.len());
-    let mut note = |character, by| {
-        let one = Replaced { character, by };
-        if !replaced.contains(&one) {
-            replaced.push(one);
-        }
-    };
     let mut before = None;
     for c in text.chars() {
         let c = if c == '\t' { ' ' } else { c };
-        if c.is_control() || turns(c) {
-            note(c, None);
+        if c.is_control() || turns(c) || is_unseen(c) {
+            notes.note(c, None, None);
             continue;
         }
         if is_selector(c) {
             // Without a form of its own the character before it is printed in its usual form, and that is said.
             match before {
                 Some(base) if face.glyph_variation_index(base, c).is_some() => out.push(c),
-                Some(_) | None => note(c, None),
+                base => notes.note(c, base, None),
             }
             continue;
         }
         before = Some(c);
-        let has = |c| face.glyph_index(c).is_some_and(|glyph| glyph.0 != 0);
-        if c.is_whitespace() || has(c) {
+        if has(c) {
             out.push(c);
-        } else {
-            let usual = fold::usual_form(c);
-            let by = if has(usual) { usual } else { GETA };
-            note(c, Some(by));
-            out.push(by);
+            continue;
         }
+        let usual = fold::usual_form(c);
+        let by = if c.is_whitespace() {
+            ' '
+        } else if has(usual) {
+            usual
+        } else {
+            GETA
+        };
+        notes.note(c, None, Some(by));
+        out.push(by);
     }
     out
 }
 
 /// Shapes a text of one line.
-pub(crate) fn shape(text: &str, weight: Weight, replaced: &mut Vec<Replaced>) -> Shaped {
-    let text = printable(text, weight, replaced);
+pub(crate) fn shape(text: &str, weight: Weight, notes: &mut Notes) -> Shaped {
+    let text = printable(text, weight, notes);
     let face = &loaded(weight).face;
     let mut buffer = UnicodeBuffer::new();
     buffer.push_str(&text);
@@ -159,33 +205,52 @@ pub(crate) fn shape(text: &str, weight: Weight, replaced: &mut Vec<Replaced>) ->
 mod tests {
     use super::*;
 
+    fn printed(text: &str) -> (String, Vec<(char, Option<char>)>) {
+        let mut notes = Notes::default();
+        let text = printable(text, Weight::Regular, &mut notes);
+        (text, notes.all.into_iter().map(|r| (r.character, r.by)).collect())
+    }
+
     #[test]
     fn names_are_printed_as_they_were_written() {
         for weight in [Weight::Regular, Weight::Bold] {
-            let mut replaced = vec![];
-            for text in ["髙橋", "山﨑", "渡邊", "渡邉", "㈱見本", "①②", "ｱｲｳ", "濵﨑", "齋藤", "Ångström 12 – “x”"]
+            let mut notes = Notes::default();
+            for text in
+                ["髙橋", "山﨑", "渡邊", "渡邉\u{e0100}", "㈱見本", "①②", "ｱｲｳ", "濵﨑", "齋藤", "Ångström 12 – “x”"]
             {
-                assert_eq!(printable(text, weight, &mut replaced), text);
+                assert_eq!(printable(text, weight, &mut notes), text);
             }
-            assert_eq!(replaced, [], "{weight:?}");
+            assert_eq!(notes.all, [], "{weight:?}");
         }
     }
 
     #[test]
     fn what_the_font_lacks_is_marked_and_said() {
-        let mut replaced = vec![];
-        assert_eq!(printable("A\u{202e}B\u{7}C😀ش", Weight::Regular, &mut replaced), "ABC〓〓");
-        assert_eq!(replaced.iter().map(|r| r.character).collect::<Vec<_>>(), ['\u{202e}', '\u{7}', '😀', 'ش']);
-        assert_eq!(replaced[2].by, Some('〓'));
-        let mut replaced = vec![];
-        assert_eq!(printable("𠮷田", Weight::Bold, &mut replaced), "吉田");
-        assert_eq!(replaced, [Replaced { character: '𠮷', by: Some('吉') }]);
+        let (text, said) = printed("A\u{202e}B\u{7}C😀ش");
+        assert_eq!(text, "ABC〓〓");
+        assert_eq!(said, [('\u{202e}', None), ('\u{7}', None), ('😀', Some('〓')), ('ش', Some('〓'))]);
+        assert_eq!(printed("𠮷田"), ("吉田".into(), vec![('𠮷', Some('吉'))]));
+    }
+
+    #[test]
+    fn what_comes_along_with_a_copied_text_leaves_no_mark() {
+        let (text, said) = printed("山\u{200b}田\u{feff} 太\u{ad}郎\u{2028}様");
+        assert_eq!(text, "山田 太郎 様");
+        assert_eq!(said.len(), 4);
+        assert_eq!(said[3], ('\u{2028}', Some(' ')));
+    }
+
+    #[test]
+    fn a_form_that_is_not_to_be_had_is_said_with_its_character() {
+        let mut notes = Notes { place: Place::Addressee, all: vec![] };
+        assert_eq!(printable("山\u{e01ef}", Weight::Regular, &mut notes), "山");
+        let said = Replaced { place: Place::Addressee, character: '\u{e01ef}', of: Some('山'), by: None };
+        assert_eq!(notes.all, [said]);
     }
 
     #[test]
     fn no_glyph_is_the_empty_box() {
-        let mut replaced = vec![];
-        let shaped = shape("窓口 Madoguchi 邉\u{e0100}様", Weight::Regular, &mut replaced);
+        let shaped = shape("窓口 Madoguchi 邉\u{e0100}様\u{1680}", Weight::Regular, &mut Notes::default());
         assert!(shaped.glyphs.iter().all(|g| g.glyph_id != GlyphId::new(0)));
         assert!(shaped.width(0..shaped.glyphs.len()) > 10.0);
     }

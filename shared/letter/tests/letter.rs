@@ -247,6 +247,27 @@ fn the_same_letter_gives_the_same_bytes() {
     assert_ne!(digest(&stop_document()), digest(&other));
 }
 
+/// A name is on paper as the font can, and in the file as it was written.
+#[test]
+fn what_is_printed_otherwise_is_said_and_kept_as_it_was_written() {
+    let mut letter = stop_document();
+    letter.to.as_mut().unwrap().name = "𠮷田 一郎".into();
+    let made = make(&letter).unwrap();
+    let [said] = made.replaced[..] else { panic!("{:?}", made.replaced) };
+    assert_eq!((said.place, said.character, said.by), (letter::Place::Addressee, '𠮷', Some('吉')));
+    let Some(pages) = read(&made.pdf) else { return };
+    assert!(dense(&pages[0]).contains("𠮷田一郎"), "{}", pages[0]);
+}
+
+#[test]
+fn an_address_that_does_not_fit_is_refused_and_never_printed_over_the_letter() {
+    let mut letter = stop_document();
+    letter.to.as_mut().unwrap().address =
+        vec!["東京都千代田区見本町一丁目２番３号見本マンション４０５号室".into(); 9];
+    let error = make(&letter).unwrap_err();
+    assert!(matches!(error, LetterError::TooMuch { what: "lines of the addressee", .. }), "{error}");
+}
+
 #[test]
 fn limits_name_what_is_too_much() {
     let too_much = |letter: &Letter| match make(letter) {
@@ -291,9 +312,10 @@ proptest! {
             Block::Choices { label: name.clone(), choices: vec![text] },
         ];
         let mut letter = letter("試験", blocks);
-        letter.to = Some(Addressee { postcode: String::new(), address: vec![cell.clone()], name, honorific: Honorific::Sama });
+        letter.to = Some(Addressee { postcode: String::new(), address: vec![cell.chars().filter(|c| *c != '\n').take(20).collect()], name, honorific: Honorific::Sama });
         let made = make(&letter).unwrap();
         prop_assert!(made.pdf.starts_with(b"%PDF-1.7"));
+        // The table has all of it, whatever the address has.
         if cell.contains('\u{202e}') {
             let said = made.replaced.iter().any(|r| r.character == '\u{202e}' && r.by.is_none());
             prop_assert!(said);
