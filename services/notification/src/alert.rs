@@ -8,8 +8,8 @@ use crate::{
     transport::{Answer, Transport},
 };
 use contracts::{
-    Code,
-    alert::{AlertKind, AlertReply, AlertTo, SendAlert},
+    AlertKind, Code,
+    alert::{AlertReply, AlertTo, SendAlert},
 };
 use lettre::message::Mailbox;
 use privacy::{Personal, ServiceKey};

@@ -9,8 +9,8 @@
 use crate::person::Register;
 use chassis::{Bus, DbError, telemetry};
 use contracts::{
-    Code, InstructionId, NoticeId, RecipientId, Timestamp, Uuid,
-    alert::{AlertKind, AlertReply, AlertTo, ContactView, SendAlert},
+    AlertKind, Code, InstructionId, NoticeId, RecipientId, Timestamp, Uuid,
+    alert::{AlertReply, AlertTo, ContactView, SendAlert},
     books::PastDue,
 };
 use jiff::SignedDuration;
@@ -361,8 +361,7 @@ async fn one(bus: &Bus, register: &Register, keys: &Path, due: Due) -> AlertRepl
         }
     };
     let Ok(label) = due.label.parse() else { return never("label-unreadable") };
-    let kinds = [AlertKind::Reminder, AlertKind::Escalation, AlertKind::Test];
-    let Some(kind) = kinds.into_iter().find(|kind| kind.as_str() == due.kind) else { return never("kind-unknown") };
+    let Ok(kind) = due.kind.parse() else { return never("kind-unknown") };
     let number = |n: i32| n.try_into().unwrap_or(0);
     let (soon, unreceived, unreported, unconfirmed) = due.counts;
     let alert = SendAlert {

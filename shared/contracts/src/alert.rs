@@ -1,7 +1,7 @@
 //! 督促: the mails that tell a recipient's contact and the operator's officer that instructions are due or past due. They say
 //! counts and ids of instructions, never a person.
 
-use crate::{Code, InstructionId, NoticeId, RecipientId, Sealed, books::PastDue};
+use crate::{AlertKind, Code, InstructionId, NoticeId, RecipientId, Sealed, books::PastDue};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,29 +14,6 @@ pub struct SetContact {
     /// The mailbox, sealed to opt-out propagation; additional data = the recipient's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<Sealed>,
-}
-
-/// What an alert is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum AlertKind {
-    /// 予告: four fifths of the time are over.
-    Reminder,
-    /// 督促: the time is over.
-    Escalation,
-    /// 試験: shows that mails arrive at this contact, before one is needed.
-    Test,
-}
-
-impl AlertKind {
-    /// The word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Reminder => "reminder",
-            Self::Escalation => "escalation",
-            Self::Test => "test",
-        }
-    }
 }
 
 /// How the contact stands: its mailbox is not shown.

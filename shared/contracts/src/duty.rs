@@ -3,9 +3,9 @@
 //! disagreement, supervision of recipients, their incidents, complaints about them. Answered by opt-out propagation.
 
 use crate::{
-    Capacity, CaseId, Code, Date, Digest, EntryId, InstructionId, RecipientId, RecipientKind, ReportOutcome, Scope,
-    Sealed, StaffId,
-    recipient::{Erasure, IncidentItem, ToldStep},
+    Capacity, CaseId, Code, Date, Digest, EntryId, IncidentItem, InstructionId, RecipientId, RecipientKind,
+    ReportOutcome, Scope, Sealed, StaffId,
+    recipient::{Erasure, ToldStep},
 };
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -390,6 +390,10 @@ pub struct Supervision {
     /// Acts, the oldest first, with when they were recorded.
     #[schemars(length(max = 200))]
     pub acts: Vec<(Timestamp, Act)>,
+    /// Findings that nobody confirmed as mended, in the order of their codes.
+    #[serde(default)]
+    #[schemars(length(max = 1000))]
+    pub open: Vec<Code>,
     /// What is overdue: `audit`, `measures`, `erasure-report`, `proof`, since which day.
     #[schemars(length(max = 10))]
     pub overdue: Vec<(Code, Date)>,
@@ -397,6 +401,14 @@ pub struct Supervision {
     pub confirmed: (u32, u32, u32),
     /// Of them drawn for a person, and looked at.
     pub samples: (u32, u32),
+    /// Incidents that it told, newest first.
+    #[serde(default)]
+    #[schemars(length(max = 200))]
+    pub incidents: Vec<ProcessorIncident>,
+    /// Complaints about it that were passed on and are not done with, oldest first.
+    #[serde(default)]
+    #[schemars(length(max = 200))]
+    pub complaints: Vec<ComplaintRow>,
 }
 
 /// Asks what is overdue in supervision.
@@ -426,7 +438,7 @@ pub struct PreviewEndOperator {}
 /// What [`EndOperator`] would do now.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct EndOperatorPreview {
-    /// Every recipient that is not removed, by its label.
+    /// Recipients that are not removed, those who are told first, then by their labels.
     #[schemars(length(max = 1000))]
     pub rows: Vec<EndOperatorRow>,
     /// Proposals and the end itself, the newest first: the day, who said it first, who else.

@@ -1,7 +1,7 @@
 //! The part of the partner API's OpenAPI that is about duties: incidents, and erasures by users of pseudonymised data. Their words
 //! are free text, so their types are not of this crate; the shapes stand here.
 
-use crate::recipient::{IncidentItem, ToldStep};
+use crate::{IncidentItem, recipient::ToldStep};
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Value, json};
 
@@ -28,11 +28,7 @@ pub(crate) fn beside(mut paths: Value) -> Value {
     let mut schemas: SchemaGenerator =
         SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = true).into_generator();
     let code = json!({ "type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,63}$" });
-    let words: Vec<Value> = IncidentItem::NINE
-        .iter()
-        .chain(&[IncidentItem::Scale])
-        .filter_map(|item| serde_json::to_value(item).ok())
-        .collect();
+    let words: Vec<&str> = IncidentItem::ALL.iter().map(|item| item.as_str()).collect();
     let notice = json!({
         "type": "object",
         "additionalProperties": false,

@@ -466,59 +466,6 @@ impl fmt::Debug for SignedReport {
     }
 }
 
-/// 漏えい等の項目 (Rules art. 23(1)): what a notice of an incident says. Contractors state nine, users of pseudonymised data eight:
-/// not how persons are dealt with, and the scale instead of the number of persons (Rules art. 44).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum IncidentItem {
-    /// 概要.
-    Summary,
-    /// 情報の項目.
-    Items,
-    /// 本人の数.
-    Persons,
-    /// 規模: users instead of the number.
-    Scale,
-    /// 原因.
-    Cause,
-    /// 二次被害又はそのおそれ.
-    SecondaryDamage,
-    /// 本人への対応: not users.
-    DealingWithPersons,
-    /// 公表.
-    Publication,
-    /// 再発防止.
-    Prevention,
-    /// その他参考となる事項.
-    Other,
-}
-
-impl IncidentItem {
-    /// The nine of contractors.
-    pub const NINE: &[Self] = &[
-        Self::Summary,
-        Self::Items,
-        Self::Persons,
-        Self::Cause,
-        Self::SecondaryDamage,
-        Self::DealingWithPersons,
-        Self::Publication,
-        Self::Prevention,
-        Self::Other,
-    ];
-    /// The eight of users.
-    pub const EIGHT: &[Self] = &[
-        Self::Summary,
-        Self::Items,
-        Self::Scale,
-        Self::Cause,
-        Self::SecondaryDamage,
-        Self::Publication,
-        Self::Prevention,
-        Self::Other,
-    ];
-}
-
 /// One step of an incident's notice on its way to the operator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

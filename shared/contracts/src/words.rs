@@ -156,6 +156,41 @@ words! {
         KeyedHashes = "keyed-hashes",
     }
 
+    /// 漏えい等の項目 (Rules art. 23(1)): what a notice of an incident says. Contractors state nine, users of pseudonymised data eight:
+    /// not how persons are dealt with, and the scale instead of the number of persons (Rules art. 44).
+    IncidentItem {
+        /// 概要.
+        Summary = "summary",
+        /// 情報の項目.
+        Items = "items",
+        /// 本人の数.
+        Persons = "persons",
+        /// 規模: users instead of the number.
+        Scale = "scale",
+        /// 原因.
+        Cause = "cause",
+        /// 二次被害又はそのおそれ.
+        SecondaryDamage = "secondary-damage",
+        /// 本人への対応: not users.
+        DealingWithPersons = "dealing-with-persons",
+        /// 公表.
+        Publication = "publication",
+        /// 再発防止.
+        Prevention = "prevention",
+        /// その他参考となる事項.
+        Other = "other",
+    }
+
+    /// What a mail to a recipient's contact or to the officer is about.
+    AlertKind {
+        /// 予告: four fifths of the time are over.
+        Reminder = "reminder",
+        /// 督促: the time is over.
+        Escalation = "escalation",
+        /// 試験: shows that mails arrive at this contact, before one is needed.
+        Test = "test",
+    }
+
     /// 表現: how a contract has the data of an instruction written.
     #[derive(Default)]
     Representation {
@@ -390,6 +425,40 @@ impl Kind {
     /// Ends with every recipient's report rather than with a decision alone.
     pub const fn propagates(self) -> bool {
         matches!(self, Self::ProvisionStop | Self::Deletion)
+    }
+}
+
+impl IncidentItem {
+    /// The nine of contractors.
+    pub const NINE: &[Self] = &[
+        Self::Summary,
+        Self::Items,
+        Self::Persons,
+        Self::Cause,
+        Self::SecondaryDamage,
+        Self::DealingWithPersons,
+        Self::Publication,
+        Self::Prevention,
+        Self::Other,
+    ];
+    /// The eight of users.
+    pub const EIGHT: &[Self] = &[
+        Self::Summary,
+        Self::Items,
+        Self::Scale,
+        Self::Cause,
+        Self::SecondaryDamage,
+        Self::Publication,
+        Self::Prevention,
+        Self::Other,
+    ];
+
+    /// What this kind of recipient states.
+    pub const fn of(kind: RecipientKind) -> &'static [Self] {
+        match kind {
+            RecipientKind::User => Self::EIGHT,
+            _ => Self::NINE,
+        }
     }
 }
 

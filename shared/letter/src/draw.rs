@@ -2,7 +2,7 @@
 
 use crate::{
     content::{Letter, LetterError},
-    layout::{Mark, Node, PAGE, Pages, Role, plain},
+    layout::{Mark, Node, PAGE, Pages, Placed, Role, plain},
     shape::font,
 };
 use krilla::{
@@ -37,12 +37,21 @@ pub(crate) fn file(letter: &Letter, pages: &Pages) -> Result<Vec<u8>, LetterErro
         .map_err(wrong)?;
     let settings = SerializeSettings { configuration, enable_tagging: true, ..SerializeSettings::default() };
     let mut document = Document::new_with(settings);
-    let mut ids: Vec<Vec<Identifier>> = vec![vec![]; pages.leaves];
-    for n in 0..pages.count {
+    let mut ids: Vec<Vec<Identifier>> = vec![vec![]; pages.originals.len()];
+    let (mut sheets, mut marks) = (vec![vec![]; pages.count], vec![0; pages.originals.len()]);
+    for placed in &pages.marks {
+        sheets[placed.page].push(placed);
+        if let Some(leaf) = placed.leaf {
+            marks[leaf] += 1;
+        }
+    }
+    // A part of a text that goes on elsewhere would be said whole each time.
+    let written = |leaf: usize, piece: usize| pages.originals[leaf].as_deref().filter(|_| marks[leaf] == piece);
+    for sheet in sheets {
         let setting = PageSettings::from_wh(PAGE.0, PAGE.1).ok_or_else(|| LetterError::File("page".to_owned()))?;
         let mut page = document.start_page_with(setting);
         let mut surface = page.surface();
-        draw(&mut surface, letter, pages, n, &mut ids);
+        draw(&mut surface, letter, &sheet, &written, &mut ids);
         surface.finish();
         page.finish();
     }
@@ -71,15 +80,19 @@ fn metadata(letter: &Letter) -> Metadata {
     all.creation_date(DateTime::new(year).month(number(day.month())).day(number(day.day())))
 }
 
-/// One page; what stands together under one leaf is one piece of content.
-fn draw(surface: &mut Surface<'_>, letter: &Letter, pages: &Pages, page: usize, ids: &mut [Vec<Identifier>]) {
-    let here: Vec<_> = pages.marks.iter().filter(|placed| placed.page == page).collect();
-    for piece in here.chunk_by(|a, b| a.leaf == b.leaf) {
+/// One page; what stands together under one leaf is one piece of content. `written` is what a whole leaf was written as.
+fn draw<'a>(
+    surface: &mut Surface<'_>,
+    letter: &Letter,
+    sheet: &[&Placed],
+    written: &impl Fn(usize, usize) -> Option<&'a str>,
+    ids: &mut [Vec<Identifier>],
+) {
+    for piece in sheet.chunk_by(|a, b| a.leaf == b.leaf) {
         match piece[0].leaf {
             Some(leaf) => {
-                // A part of a text that goes on elsewhere would be said whole each time.
-                let written = pages.originals[leaf].as_deref().filter(|_| whole(pages, leaf, piece.len()));
-                let tag = SpanTag::empty().with_lang(Some(letter.lang.tag())).with_actual_text(written);
+                let tag = SpanTag::empty().with_lang(Some(letter.lang.tag()));
+                let tag = tag.with_actual_text(written(leaf, piece.len()));
                 ids[leaf].push(surface.start_tagged(ContentTag::Span(tag)));
             }
             None => {
@@ -92,11 +105,6 @@ fn draw(surface: &mut Surface<'_>, letter: &Letter, pages: &Pages, page: usize, 
         }
         surface.end_tagged();
     }
-}
-
-/// Whether this piece is all of its leaf.
-fn whole(pages: &Pages, leaf: usize, piece: usize) -> bool {
-    pages.marks.iter().filter(|placed| placed.leaf == Some(leaf)).count() == piece
 }
 
 fn black() -> Fill {

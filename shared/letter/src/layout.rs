@@ -77,7 +77,6 @@ pub(crate) struct Pages {
     pub count: usize,
     pub marks: Vec<Placed>,
     pub tree: Vec<Node>,
-    pub leaves: usize,
     /// Per leaf: what was written, where that is not what is printed.
     pub originals: Vec<Option<String>>,
     pub replaced: Vec<Replaced>,
@@ -95,19 +94,22 @@ struct Flow {
     y: f32,
     marks: Vec<Placed>,
     tree: Vec<Node>,
-    leaves: usize,
     notes: Notes,
+    /// One per leaf.
     originals: Vec<Option<String>>,
 }
 
 impl Flow {
-    /// A leaf of the tree for a text. What of it is printed otherwise is kept as it was written: who listens or searches gets that.
-    fn leaf(&mut self, text: &str) -> usize {
+    /// A leaf of the tree for a text and its lines. What of it is printed otherwise is kept as it was written: who listens or
+    /// searches gets that.
+    fn leaf(&mut self, text: &str, lines: &Lines) -> usize {
         let written = sayable(text);
-        let same = text.split('\n').map(plain).eq(written.split('\n').map(str::to_owned));
-        self.originals.push((!same).then_some(written));
-        self.leaves += 1;
-        self.leaves - 1
+        let same = written.split('\n').eq(lines.texts.iter().map(|shaped| shaped.text.as_str()));
+        self.new_leaf((!same).then_some(written))
+    }
+    fn new_leaf(&mut self, original: Option<String>) -> usize {
+        self.originals.push(original);
+        self.originals.len() - 1
     }
     fn put(&mut self, leaf: Option<usize>, mark: Mark) {
         self.marks.push(Placed { page: self.page, leaf, mark });
@@ -144,7 +146,7 @@ impl Flow {
     /// A text that goes on from page to page.
     fn flow(&mut self, text: &str, weight: Weight, size: f32, (x, width): (f32, f32), align: Align) -> usize {
         let lines = self.lines(text, weight, width, size);
-        let leaf = self.leaf(text);
+        let leaf = self.leaf(text, &lines);
         let drawn = Drawn::new(&lines, x, width, size, Some(leaf), align);
         for n in 0..lines.lines.len() {
             self.need(size * LEADING);
@@ -177,7 +179,7 @@ impl<'a> Drawn<'a> {
 /// Lays a letter out.
 pub(crate) fn pages(letter: &Letter) -> Result<Pages, LetterError> {
     let notes = Notes::default();
-    let mut flow = Flow { page: 0, y: TOP, marks: vec![], tree: vec![], leaves: 0, notes, originals: vec![] };
+    let mut flow = Flow { page: 0, y: TOP, marks: vec![], tree: vec![], notes, originals: vec![] };
     head(&mut flow, letter)?;
     for (n, block) in letter.blocks.iter().enumerate() {
         flow.notes.place = Place::Block(n + 1);
@@ -189,8 +191,8 @@ pub(crate) fn pages(letter: &Letter) -> Result<Pages, LetterError> {
     let count = flow.page + 1;
     flow.notes.place = Place::Reference;
     feet(&mut flow, letter, count);
-    let Flow { marks, tree, leaves, originals, notes, .. } = flow;
-    Ok(Pages { count, marks, tree, leaves, originals, replaced: notes.all })
+    let Flow { marks, tree, originals, notes, .. } = flow;
+    Ok(Pages { count, marks, tree, originals, replaced: notes.all })
 }
 
 /// A text for who listens: as it is printed.
@@ -364,7 +366,7 @@ fn signature(flow: &mut Flow, lang: Lang, text: &str) {
     flow.put(None, Mark::Rule { from: (LEFT, y), to: (RIGHT - 22.0 * MM, y), width: 0.6 });
     if lang != Lang::En {
         let lines = flow.lines("印", Weight::Regular, 10.0 * MM, SIZE);
-        let leaf = flow.leaf("印");
+        let leaf = flow.leaf("印", &lines);
         let drawn = Drawn::new(&lines, RIGHT - 18.0 * MM, 10.0 * MM, SIZE, Some(leaf), Align::Centre);
         flow.draw(&drawn, 0..1, y - SIZE);
         flow.tree.push(Node::Group(Role::Paragraph, vec![Node::Leaf(leaf)]));
@@ -381,7 +383,7 @@ fn qr(flow: &mut Flow, data: &str, words: &str, block: usize) -> Result<(), Lett
     let side = (code.width() as f32 * 0.5 * MM).clamp(25.0 * MM, 60.0 * MM);
     flow.need(side + 6.0 * MM);
     let (page, y) = (flow.page, flow.y + 2.0 * MM);
-    let leaf = flow.leaf("");
+    let leaf = flow.new_leaf(None);
     flow.put(Some(leaf), Mark::Qr { at: (LEFT, y), side, dark, across: code.width() });
     flow.tree.push(Node::Group(Role::Figure(plain(words)), vec![Node::Leaf(leaf)]));
     flow.y = y;
@@ -427,7 +429,7 @@ fn row(
     let weight = |n| if bold || role(n) == Role::LabelCell { Weight::Bold } else { Weight::Regular };
     let texts: Vec<Lines> =
         cells.iter().enumerate().map(|(n, text)| flow.lines(text, weight(n), widths[n] - 2.0 * PAD, CELL)).collect();
-    let leaves: Vec<usize> = cells.iter().map(|text| flow.leaf(text)).collect();
+    let leaves: Vec<usize> = cells.iter().zip(&texts).map(|(text, lines)| flow.leaf(text, lines)).collect();
     let (leading, most) = (CELL * LEADING, texts.iter().map(|t| t.lines.len()).max().unwrap_or(1));
     let mut done = 0;
     while done < most {
@@ -463,12 +465,11 @@ fn repeat(flow: &mut Flow, head: &[String], widths: &[f32]) {
     if head.is_empty() {
         return;
     }
-    let before = (flow.marks.len(), flow.leaves);
+    let before = (flow.marks.len(), flow.originals.len());
     let _ = row(flow, head, widths, &[], |_| Role::HeadCell, true);
     for placed in &mut flow.marks[before.0..] {
         placed.leaf = None;
     }
-    flow.leaves = before.1;
     flow.originals.truncate(before.1);
 }
 

@@ -12,7 +12,7 @@ pub use content::{
     Addressee, BLOCKS_MAX, Block, CHARS_MAX, COLUMNS_MAX, Honorific, Lang, Letter, LetterError, PAGES_MAX, QR_MAX,
     ROWS_MAX, Sender,
 };
-pub use shape::{Place, Replaced};
+pub use shape::{Place, REPLACED_MAX, Replaced};
 
 /// A letter, made.
 #[derive(Clone, Debug)]
@@ -21,7 +21,8 @@ pub struct Made {
     pub pdf: Vec<u8>,
     /// Sheets, printed on one side.
     pub pages: usize,
-    /// Characters that are not printed as they were written, each once: a person looks before it is sent.
+    /// Characters that are not printed as they were written, each once for each place, the first [`REPLACED_MAX`]: a person looks
+    /// before it is sent.
     pub replaced: Vec<Replaced>,
 }
 

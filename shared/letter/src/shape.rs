@@ -48,6 +48,9 @@ pub(crate) fn font(weight: Weight) -> Font {
     loaded(weight).font.clone()
 }
 
+/// Most of them that are said of one letter: nobody looks at more, and a letter made of them costs no more.
+pub const REPLACED_MAX: usize = 1_000;
+
 /// Where in a letter; says nothing of what stands there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Place {
@@ -87,7 +90,7 @@ pub(crate) struct Notes {
 impl Notes {
     fn note(&mut self, character: char, of: Option<char>, by: Option<char>) {
         let one = Replaced { place: self.place, character, of, by };
-        if !self.all.contains(&one) {
+        if self.all.len() < REPLACED_MAX && !self.all.contains(&one) {
             self.all.push(one);
         }
     }
@@ -128,7 +131,8 @@ const fn is_unseen(c: char) -> bool {
 
 /// What of a text a reader may be told that it was: all but what is no character of a text.
 pub(crate) fn sayable(text: &str) -> String {
-    text.chars().filter(|c| *c == '\n' || !(c.is_control() || turns(*c) || is_unseen(*c))).collect()
+    let kept = text.chars().filter(|c| matches!(c, '\n' | '\t') || !(c.is_control() || turns(*c) || is_unseen(*c)));
+    kept.map(|c| if c == '\t' { ' ' } else { c }).collect()
 }
 
 /// What of a text can be printed.

@@ -2,14 +2,13 @@
 
 use super::{By, CommandError, Commands, limited};
 use contracts::{
-    CaseId, Code, EntryId, RecipientId, Sealed, Service, Timestamp, Uuid,
+    CaseId, Code, EntryId, IncidentItem, RecipientId, Sealed, Service, Timestamp, Uuid,
     duty::{
-        AnswerComplaint, BasedOnLawList, ComplaintList, ComplaintRow, DutiesReply, EndOperatorPreview, ListBasedOnLaw,
+        AnswerComplaint, BasedOnLawList, ComplaintList, DutiesReply, EndOperatorPreview, ListBasedOnLaw,
         ListComplaints, ListOverdue, ListProcessorIncidents, OverdueList, PreviewEndOperator, Print, Printed,
-        ProcessorIncident, ProcessorIncidentList, RecordIncident, RecordRelay, ShowDuties, ShowSupervision,
-        Supervision,
+        ProcessorIncidentList, RecordIncident, RecordRelay, ShowDuties, ShowSupervision, Supervision,
     },
-    recipient::{IncidentItem, ToldStep},
+    recipient::ToldStep,
     request::{Request, StaffCommand, StaffReply},
 };
 
@@ -78,17 +77,9 @@ impl Commands {
             self.ask(&ListComplaints {}).await?,
         ))
     }
-    /// How one recipient is supervised, with its incidents and the complaints about it.
-    pub async fn supervision(
-        &self,
-        recipient: RecipientId,
-    ) -> Result<(Supervision, Vec<ProcessorIncident>, Vec<ComplaintRow>), CommandError> {
-        let supervision = self.ask(&ShowSupervision { recipient }).await?;
-        let mut incidents = self.ask(&ListProcessorIncidents {}).await?.incidents;
-        incidents.retain(|incident| incident.recipient == recipient);
-        let mut complaints = self.ask(&ListComplaints {}).await?.complaints;
-        complaints.retain(|complaint| complaint.recipient == recipient);
-        Ok((supervision, incidents, complaints))
+    /// How one recipient is supervised.
+    pub async fn supervision(&self, recipient: RecipientId) -> Result<Supervision, CommandError> {
+        self.ask(&ShowSupervision { recipient }).await
     }
 
     /// 漏えい等の通知 by telephone or on paper.

@@ -14,9 +14,9 @@ use axum::{
     http::StatusCode,
 };
 use contracts::{
-    Code, Date, InstructionId, Measure, RecipientId, RecipientKind, ReportOutcome, Timestamp, Uuid,
-    duty::{Act, AttestErasure, ComplaintRow, ForwardComplaint, ProcessorIncident, Supervise, Supervision},
-    recipient::{ERASURES_MAX, Erasure, IncidentItem, ToldStep},
+    Code, Date, IncidentItem, InstructionId, Measure, RecipientId, RecipientKind, ReportOutcome, Timestamp, Uuid,
+    duty::{Act, AttestErasure, ForwardComplaint, Supervise, Supervision},
+    recipient::{ERASURES_MAX, Erasure, ToldStep},
     register::RecipientReply,
     request::{RecipientRow, StaffReply},
 };
@@ -35,10 +35,6 @@ struct SupervisionPage {
     page: Page,
     row: RecipientRow,
     supervision: Supervision,
-    /// Findings that nobody confirmed as mended.
-    open: Vec<Code>,
-    incidents: Vec<ProcessorIncident>,
-    complaints: Vec<ComplaintRow>,
     /// Instructions to erase that have no report.
     erasures: Vec<(InstructionId, Timestamp)>,
     /// Systems that the form for an erasure on paper has room for.
@@ -51,7 +47,7 @@ impl SupervisionPage {
     }
     /// Which items this kind of recipient states (Rules art. 44, 45).
     fn items(&self) -> &'static [IncidentItem] {
-        if self.is_user() { IncidentItem::EIGHT } else { IncidentItem::NINE }
+        IncidentItem::of(self.row.kind)
     }
     fn is_user(&self) -> bool {
         self.row.kind == RecipientKind::User
@@ -63,7 +59,7 @@ impl SupervisionPage {
         1..=self.room
     }
     fn item(&self, item: &IncidentItem) -> String {
-        self.page.word("incident-item", &code_of(item))
+        self.page.word("incident-item", item.as_str())
     }
     /// What was done, and what was found, as words.
     fn act(&self, act: &Act) -> (String, String) {
@@ -81,30 +77,6 @@ impl SupervisionPage {
         };
         (self.page.word("act", kind), format!("{on} {more}").trim().to_owned())
     }
-}
-
-/// The code of an item, as it stands in messages.
-fn code_of(item: &IncidentItem) -> String {
-    serde_json::to_value(item).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
-/// Findings of audits that were not confirmed as mended since. Pure.
-fn open_findings(acts: &[(Timestamp, Act)]) -> Vec<Code> {
-    let mut open: Vec<Code> = vec![];
-    for (_, act) in acts {
-        match act {
-            Act::Audit { findings, .. } => {
-                for finding in findings.iter().filter(|f| f.as_str() != "nothing") {
-                    if !open.contains(finding) {
-                        open.push(finding.clone());
-                    }
-                }
-            }
-            Act::MeasuresConfirmed { findings, .. } => open.retain(|f| !findings.contains(f)),
-            Act::Proof { .. } | Act::Erased { .. } => {}
-        }
-    }
-    open
 }
 
 fn path_of(recipient: Uuid) -> String {
@@ -142,16 +114,15 @@ pub async fn page(
         Ok(RecipientReply::Unknown) => return Ok(not_found_for(&who, &app)),
         Err(error) => return Ok(answer::failed(&who, &app, away(), &error, None)),
     };
-    let (supervision, incidents, complaints) = match app.commands.supervision(RecipientId(recipient)).await {
-        Ok(all) => all,
+    let supervision = match app.commands.supervision(RecipientId(recipient)).await {
+        Ok(supervision) => supervision,
         Err(error) => return Ok(answer::failed(&who, &app, away(), &error, None)),
     };
     let page = who.page_at(&app, "recipients", &path_of(recipient));
     let erase = view.owed.iter().filter(|(_, measure, ..)| *measure == Measure::Erase);
     let erasures = erase.map(|(instruction, _, since, _)| (*instruction, *since)).collect();
-    let open = open_findings(&supervision.acts);
     let (row, room) = (view.row, room.systems());
-    let template = SupervisionPage { page, row, supervision, open, incidents, complaints, erasures, room };
+    let template = SupervisionPage { page, row, supervision, erasures, room };
     Ok(html(StatusCode::OK, template))
 }
 
@@ -204,8 +175,7 @@ fn told(fields: &Fields, now: Timestamp) -> Result<Vec<ToldStep>, &'static str> 
 /// Which items are ticked. Pure.
 fn stated(fields: &Fields) -> Vec<IncidentItem> {
     let ticked = fields.codes("stated");
-    let all = IncidentItem::NINE.iter().chain(IncidentItem::EIGHT.iter().filter(|i| !IncidentItem::NINE.contains(i)));
-    all.copied().filter(|item| ticked.iter().any(|code| code.as_str() == code_of(item))).collect()
+    IncidentItem::ALL.iter().copied().filter(|item| ticked.contains(&item.code())).collect()
 }
 
 /// One system of a paper; `None`: nothing is filled in for it. What is filled in is never left out: two people would attest less
@@ -328,17 +298,6 @@ mod tests {
         assert_eq!(codes(""), Some(0));
         assert_eq!(codes("access-rights Kamera!"), None);
         assert_eq!(codes(&"a ".repeat(CODES_MAX + 1)), None);
-    }
-
-    #[test]
-    fn what_is_not_mended_is_offered() {
-        let codes = |codes: &[&'static str]| codes.iter().map(|c| Code::of(c)).collect::<Vec<_>>();
-        let day = "2026-01-01".parse().unwrap();
-        let audit = |findings| Act::Audit { on: day, by: Code::of("a"), findings: codes(findings), next_due: day };
-        let mended = Act::MeasuresConfirmed { on: day, findings: codes(&["camera"]) };
-        let acts = [audit(&["camera", "door"]), mended, audit(&["nothing"]), audit(&["door", "keys"])];
-        let acts: Vec<_> = acts.into_iter().map(|act| (Timestamp::UNIX_EPOCH, act)).collect();
-        assert_eq!(open_findings(&acts), codes(&["door", "keys"]));
     }
 
     #[test]

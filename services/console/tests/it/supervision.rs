@@ -2,9 +2,9 @@
 
 use crate::{desk::Desk, orders::other_end};
 use contracts::{
-    CaseId, Code, InstructionId, Measure, RecipientId, RecipientKind, Service, Timestamp, Transport, Uuid,
+    CaseId, Code, IncidentItem, InstructionId, Measure, RecipientId, RecipientKind, Service, Timestamp, Transport,
+    Uuid,
     duty::*,
-    recipient::IncidentItem,
     register::{RecipientReply, RecipientView, ShowRecipient},
     request::{RecipientRow, Request, StaffCommand, StaffReply},
 };
@@ -55,16 +55,10 @@ async fn the_page_shows_acts_clocks_and_what_is_not_stated_and_has_room_for_an_e
         findings: vec![Code::of("camera")],
         next_due: "2026-05-20".parse().unwrap(),
     };
-    let supervision = Supervision {
-        acts: vec![(at, audit)],
-        overdue: vec![(Code::of("audit"), "2026-05-20".parse().unwrap())],
-        confirmed: (7, 2, 1),
-        samples: (4, 3),
-    };
-    let incident = |recipient, number| ProcessorIncident {
+    let incident = ProcessorIncident {
         incident: Uuid::now_v7(),
         recipient,
-        number: Code::of(number),
+        number: Code::of("inc-7"),
         known_at: at,
         reached_at: at,
         told: vec![],
@@ -72,9 +66,6 @@ async fn the_page_shows_acts_clocks_and_what_is_not_stated_and_has_room_for_an_e
         unknown: vec![IncidentItem::Summary],
         first_due: "2026-06-04".parse().unwrap(),
         full_due: "2026-06-30".parse().unwrap(),
-    };
-    let incidents = ProcessorIncidentList {
-        incidents: vec![incident(recipient, "inc-7"), incident(RecipientId::new(), "of-another")],
     };
     let complaint = ComplaintRow {
         complaint: Uuid::now_v7(),
@@ -85,14 +76,20 @@ async fn the_page_shows_acts_clocks_and_what_is_not_stated_and_has_room_for_an_e
         overdue: true,
         missing: vec![Code::of("cause"), Code::of("measures"), Code::of("person-told")],
     };
-    let complaints = ComplaintList { complaints: vec![complaint.clone()] };
+    let supervision = Supervision {
+        acts: vec![(at, audit)],
+        open: vec![Code::of("camera")],
+        overdue: vec![(Code::of("audit"), "2026-05-20".parse().unwrap())],
+        confirmed: (7, 2, 1),
+        samples: (4, 3),
+        incidents: vec![incident],
+        complaints: vec![complaint.clone()],
+    };
     let found = bytes(&RecipientReply::Found(Box::new(view)));
     let twice = |reply: Vec<u8>| vec![reply.clone(), reply];
     let _answers = (
         other_end(&desk, Service::OptOut, ShowRecipient::ENTRY.subject(), twice(found)).await,
         other_end(&desk, Service::OptOut, ShowSupervision::ENTRY.subject(), twice(bytes(&supervision))).await,
-        other_end(&desk, Service::OptOut, ListProcessorIncidents::ENTRY.subject(), twice(bytes(&incidents))).await,
-        other_end(&desk, Service::OptOut, ListComplaints::ENTRY.subject(), twice(bytes(&complaints))).await,
     );
     let page = browser.get(&format!("/recipients/{recipient}/supervision")).await;
     assert_eq!(page.status, 200, "{}", page.body);
@@ -109,7 +106,7 @@ async fn the_page_shows_acts_clocks_and_what_is_not_stated_and_has_room_for_an_e
     ] {
         page.has(text);
     }
-    for text in ["of-another", "id=\"system-4\"", &format!("<option value=\"{}\">", Uuid::nil()), "value=\"scale\""] {
+    for text in ["id=\"system-4\"", &format!("<option value=\"{}\">", Uuid::nil()), "value=\"scale\""] {
         assert!(!page.body.contains(text), "{text}");
     }
     let page = browser.get(&format!("/recipients/{recipient}/supervision?systems=900")).await;

@@ -140,14 +140,19 @@ impl Duties {
     /// # Errors
     /// The database does not answer.
     pub async fn complaints(&self, _: ListComplaints) -> Result<ComplaintList, HandleError> {
+        Ok(ComplaintList { complaints: self.complaints_of(None).await? })
+    }
+
+    /// About one recipient, or about all; oldest first.
+    pub(super) async fn complaints_of(&self, recipient: Option<Uuid>) -> Result<Vec<ComplaintRow>, DbError> {
         type Row = (Uuid, Uuid, Uuid, jiff_sqlx::Timestamp, jiff_sqlx::Timestamp, bool, bool);
         let rows: Vec<Row> = sqlx::query_as(
             "select id, \"case\", recipient, at, due, cause is not null, measures is not null from forwarded_complaint
-              where told_at is null order by at limit 200",
+              where told_at is null and ($1::uuid is null or recipient = $1) order by at limit 200",
         )
+        .bind(recipient)
         .fetch_all(self.pool())
-        .await
-        .map_err(DbError::from)?;
+        .await?;
         let now = self.now();
         let row = |(id, case, recipient, at, due, cause, measures): Row| {
             let missing = [(cause, "cause"), (measures, "measures"), (false, "person-told")];
@@ -161,6 +166,6 @@ impl Duties {
                 missing: missing.into_iter().filter(|(there, _)| !there).map(|(_, word)| Code::of(word)).collect(),
             }
         };
-        Ok(ComplaintList { complaints: rows.into_iter().map(row).collect() })
+        Ok(rows.into_iter().map(row).collect())
     }
 }

@@ -19,9 +19,9 @@ use axum::{
 };
 use chassis::{DbError, HandleError, Problem, http::HttpLimits};
 use contracts::{
-    Code, Date, RecipientId, RecipientKind, Timestamp, Uuid,
+    Code, Date, IncidentItem, RecipientId, RecipientKind, Timestamp, Uuid,
     duty::{Act, ListProcessorIncidents, ProcessorIncident, ProcessorIncidentList, RecordIncident},
-    recipient::{BODY_MAX, IncidentItem, ToldStep},
+    recipient::{BODY_MAX, ToldStep},
     request::{StaffCommand, StaffReply},
 };
 use custody::orders::Words;
@@ -75,14 +75,6 @@ pub struct Erased {
     pub book_entry: Code,
 }
 
-/// The items of a kind of recipient.
-pub const fn items_of(kind: RecipientKind) -> &'static [IncidentItem] {
-    match kind {
-        RecipientKind::User => IncidentItem::EIGHT,
-        _ => IncidentItem::NINE,
-    }
-}
-
 /// The earliest time of knowing. `None`: a time that has not come, or somebody who told before it knew. Pure.
 pub fn earliest(known_at: Timestamp, told: &[ToldStep], now: Timestamp) -> Option<Timestamp> {
     let possible = known_at <= now
@@ -103,14 +95,9 @@ struct Kept {
     way: &'static str,
 }
 
-fn word(item: IncidentItem) -> String {
-    // A word of a closed list is always a JSON string.
-    serde_json::to_value(item).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
 /// The notice, and the operator's own incident.
 async fn keep(tx: &mut PgConnection, n: &Kept, at: Timestamp) -> Result<Uuid, DbError> {
-    let stated: Vec<String> = n.stated.iter().copied().map(word).collect();
+    let stated: Vec<&str> = n.stated.iter().map(|item| item.as_str()).collect();
     sqlx::query(
         "insert into incident_notice (id, recipient, number, known_at, told, stated, statement, way, at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (id) do nothing",
@@ -164,7 +151,7 @@ impl Duties {
             return refused(Code::of("times-contradict"));
         };
         let Some(kind) = self.kind_of(o.recipient).await? else { return refused(Code::of("no-such-recipient")) };
-        if let Some(other) = o.stated.iter().find(|item| !items_of(kind).contains(item)) {
+        if let Some(other) = o.stated.iter().find(|item| !IncidentItem::of(kind).contains(item)) {
             tracing::debug!(?other, "an item that this kind of recipient does not state");
             return refused(Code::of("item-of-another-kind"));
         }
@@ -184,6 +171,11 @@ impl Duties {
     /// # Errors
     /// The database does not answer.
     pub async fn incidents(&self, _: ListProcessorIncidents) -> Result<ProcessorIncidentList, HandleError> {
+        Ok(ProcessorIncidentList { incidents: self.incidents_of(None).await? })
+    }
+
+    /// Of one recipient, or of all; newest first.
+    pub(super) async fn incidents_of(&self, recipient: Option<Uuid>) -> Result<Vec<ProcessorIncident>, DbError> {
         type Time = jiff_sqlx::Timestamp;
         type Row = (Uuid, Uuid, String, String, Time, Time, Option<Vec<String>>, Option<serde_json::Value>);
         let rows: Vec<Row> = sqlx::query_as(
@@ -192,19 +184,17 @@ impl Duties {
                       where n.recipient = i.recipient and n.number = i.number),
                     (select n.told from incident_notice n where n.recipient = i.recipient and n.number = i.number
                         and jsonb_array_length(n.told) > 0 order by n.at desc limit 1)
-               from processor_incident i join recipient r on r.id = i.recipient order by i.reached_at desc limit 200",
+               from processor_incident i join recipient r on r.id = i.recipient
+              where $1::uuid is null or i.recipient = $1 order by i.reached_at desc limit 200",
         )
+        .bind(recipient)
         .fetch_all(self.pool())
-        .await
-        .map_err(DbError::from)?;
+        .await?;
         let rules = self.recipients.register.retention();
         let row = |(id, recipient, kind, number, known, reached, stated, told): Row| {
             let (kind, known_at): (RecipientKind, _) = (kind.parse().ok()?, known.to_jiff());
-            let stated: BTreeSet<IncidentItem> = stated
-                .into_iter()
-                .flatten()
-                .filter_map(|word| serde_json::from_value(serde_json::Value::String(word)).ok())
-                .collect();
+            let stated: BTreeSet<IncidentItem> =
+                stated.into_iter().flatten().filter_map(|word| word.parse().ok()).collect();
             let day = calendar::jst_date(known_at);
             let first = known_at.checked_add(self.recipients.periods.promptly).unwrap_or(Timestamp::MAX);
             Some(ProcessorIncident {
@@ -214,13 +204,13 @@ impl Duties {
                 known_at,
                 reached_at: reached.to_jiff(),
                 told: told.and_then(|json| serde_json::from_value(json).ok()).unwrap_or_default(),
-                unknown: items_of(kind).iter().filter(|item| !stated.contains(item)).copied().collect(),
+                unknown: IncidentItem::of(kind).iter().filter(|item| !stated.contains(item)).copied().collect(),
                 stated: stated.into_iter().collect(),
                 first_due: calendar::jst_date(first),
                 full_due: rules.full_report_due(day, self.calendar()),
             })
         };
-        Ok(ProcessorIncidentList { incidents: rows.into_iter().filter_map(row).collect() })
+        Ok(rows.into_iter().filter_map(row).collect())
     }
 }
 
@@ -280,7 +270,7 @@ async fn notice(
     let known_at = earliest(notice.known_at, &notice.told, now).ok_or_else(|| {
         bad("times-contradict", "Nobody tells before knowing, and no time lies ahead; at most ten steps.")
     })?;
-    let items = items_of(kind);
+    let items = IncidentItem::of(kind);
     if notice.items.keys().any(|item| !items.contains(item)) {
         return Err(bad(
             "item-of-another-kind",
@@ -298,7 +288,7 @@ async fn notice(
     let sealed = seal_to(&duties.recipients.register.public(), id.as_bytes(), words.disclose(Purpose::SealForOwner));
     let statement = sealed.map_err(|_| Problem::away())?.0;
     let stated: Vec<IncidentItem> = notice.items.keys().copied().collect();
-    let unknown: Vec<String> = items.iter().filter(|i| !stated.contains(i)).copied().map(word).collect();
+    let unknown: Vec<&str> = items.iter().filter(|i| !stated.contains(i)).map(|item| item.as_str()).collect();
     let kept =
         Kept { id, recipient: me, number: notice.number, known_at, told: notice.told, stated, statement, way: "api" };
     let bus = &duties.recipients.bus;
@@ -369,6 +359,6 @@ mod tests {
         assert_eq!(earliest(known, &[step("2026-11-22T09:00:00Z", "2026-11-22T08:00:00Z")], now), None);
         assert_eq!(earliest(t("2026-11-23T00:00:00Z"), &[], now), None);
         assert_eq!(earliest(known, &vec![sub; 11], now), None);
-        assert_eq!((IncidentItem::NINE.len(), items_of(RecipientKind::User).len()), (9, 8));
+        assert_eq!((IncidentItem::NINE.len(), IncidentItem::of(RecipientKind::User).len()), (9, 8));
     }
 }

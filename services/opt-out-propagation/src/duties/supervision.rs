@@ -24,6 +24,19 @@ pub struct Seen<'a> {
     pub acts: &'a [(Timestamp, Act)],
 }
 
+/// Findings of audits that nobody confirmed as mended since. Pure.
+pub fn open_findings(acts: &[(Timestamp, Act)]) -> BTreeSet<Code> {
+    let mut open = BTreeSet::new();
+    for (_, act) in acts {
+        match act {
+            Act::Audit { findings, .. } => open.extend(findings.iter().filter(|f| f.as_str() != "nothing").cloned()),
+            Act::MeasuresConfirmed { findings, .. } => open.retain(|f| !findings.contains(f)),
+            Act::Proof { .. } | Act::Erased { .. } => {}
+        }
+    }
+    open
+}
+
 /// What is overdue, and since which day. Pure.
 ///
 /// * `audit`: the next one, as the last audit said (Rules art. 21; users: Rules art. 37).
@@ -32,21 +45,18 @@ pub struct Seen<'a> {
 /// * `erasure-report`: a user's contract has ended, and no report of what it erased is there (Rules art. 43(1)(ii)).
 pub fn overdue(seen: &Seen<'_>, today: Date) -> Vec<(Code, Date)> {
     let mut overdue = Vec::new();
-    let (mut next, mut open, mut proof, mut erased) = (None, BTreeSet::new(), false, None);
+    let (mut next, mut proof, mut erased) = (None, false, None);
     for (_, act) in seen.acts {
         match act {
             Act::Proof { .. } => proof = true,
-            Act::Audit { findings, next_due, .. } => {
-                next = Some(*next_due);
-                open.extend(findings.iter().filter(|f| f.as_str() != "nothing").cloned());
-            }
-            Act::MeasuresConfirmed { findings, .. } => open.retain(|f| !findings.contains(f)),
+            Act::Audit { next_due, .. } => next = Some(*next_due),
             Act::Erased { on, .. } => erased = erased.max(Some(*on)),
+            Act::MeasuresConfirmed { .. } => {}
         }
     }
     if let Some(due) = next.filter(|due| *due < today) {
         overdue.push((Code::of("audit"), due));
-        if !open.is_empty() {
+        if !open_findings(seen.acts).is_empty() {
             overdue.push((Code::of("measures"), due));
         }
     }
@@ -165,10 +175,13 @@ impl Duties {
         .map_err(DbError::from)?;
         let n = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
         Ok(Supervision {
+            open: open_findings(&acts).into_iter().collect(),
             acts,
             overdue,
             confirmed: (n(automatic), n(staff), n(attested)),
             samples: (n(drawn), n(looked)),
+            incidents: self.incidents_of(Some(id)).await?,
+            complaints: self.complaints_of(Some(id)).await?,
         })
     }
 
@@ -223,6 +236,8 @@ mod tests {
         assert!(contractor(&acts, "2026-06-03").is_empty());
         assert_eq!(contractor(&[], "2026-06-03"), ["proof 2025-04-01"]);
         assert!(words(RecipientKind::Hospital, None, &[], "2026-06-03").is_empty());
+        acts.extend([audit("2027-06-01", &["camera", "door"], "2028-06-01"), (at(), mended("camera"))]);
+        assert_eq!(open_findings(&acts).into_iter().collect::<Vec<_>>(), [Code::of("door")]);
     }
 
     #[test]

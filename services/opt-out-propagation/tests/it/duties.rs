@@ -7,10 +7,10 @@ use crate::{
 };
 use chassis::{Cause, Home};
 use contracts::{
-    Capacity, CaseId, ChangeId, Code, EntryId, Measure, RecipientId, RecipientKind, ReportOutcome, Scope, Sealed,
-    StaffId, Timestamp, Transport, Uuid,
+    Capacity, CaseId, ChangeId, Code, EntryId, IncidentItem, Measure, RecipientId, RecipientKind, ReportOutcome, Scope,
+    Sealed, StaffId, Timestamp, Transport, Uuid,
     duty::*,
-    recipient::{Erasure, IncidentItem, Instruction as Body, Report, ReportStage},
+    recipient::{Erasure, Instruction as Body, Report, ReportStage},
     register::{AttestReport, ChangeScope, CloseTask, ConfirmMatch, EndCertification, FoundAt},
     request::{Disclose, DisclosedReply, StaffCommand, StaffReply},
 };
@@ -558,6 +558,10 @@ async fn rows_54_59_a_notice_through_the_tiers_opens_our_incident_and_a_complain
     let open = || async { desk.ask(&ListComplaints {}).await.complaints };
     let row = open().await.remove(0);
     assert_eq!((row.overdue, row.missing.len()), (true, 3));
+    let shown = async |recipient| desk.ask(&ShowSupervision { recipient }).await;
+    let (own, other) = (shown(contractor.me).await, shown(RecipientId::new()).await);
+    assert_eq!((own.incidents.len(), own.complaints.len()), (1, 1));
+    assert_eq!((other.incidents.len(), other.complaints.len()), (0, 0), "each its own");
     let id = row.complaint;
     let told = |at| ComplaintTold { complaint: id, at };
     let cause = |cause| AnswerComplaint { complaint: id, cause: Some(cause), measures: None };
