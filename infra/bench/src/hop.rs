@@ -1,6 +1,10 @@
-//! `hop`: from a staff confirmation to the contractor's receipt of the instruction, one journey after the other.
+//! `hop`: from a staff confirmation to the contractor's receipt of the instruction, on an idle desk: each journey is confirmed when
+//! the one before has been reported to its end and nothing is on its way.
 
-use crate::report::{self, percentile};
+use crate::{
+    quiet::Quiet,
+    report::{self, percentile},
+};
 use contracts::{Code, StaffId};
 use launcher::{
     Up,
@@ -27,17 +31,20 @@ pub async fn run(journeys: usize) -> anyhow::Result<()> {
     )?;
     let running = story::join_over_nats(&up, &commands, staff, &contractor).await?;
 
+    let mut quiet = Quiet::of(&up).await?;
     let mut times = vec![];
     for n in 0..journeys {
         let person = story::person("見本 花子", "ミホン ハナコ", "1980-02-29", "");
         let receipt = desk.file(&format!("bench-{n}"), &story::opt_out_of(&person)).await?;
         let case = story::case_of(&up.console_db().await?, &receipt).await?;
         desk.until(&receipt, "the request waits for identity", |s| s.step == contracts::Step::Verifying).await?;
+        quiet.wait().await?;
         let taken = contractor.works.counts().taken;
         let begun = Instant::now();
         story::confirm(&commands, staff, case).await?;
         running.contractor.until(|c| c.taken > taken).await;
         times.push(begun.elapsed().as_secs_f64() * 1000.0);
+        desk.until(&receipt, "the stop is reported to its end", |s| s.step == contracts::Step::Ended).await?;
     }
     times.sort_by(f64::total_cmp);
     let p99 = percentile(&times, 0.99);

@@ -7,6 +7,7 @@ mod hop;
 mod intake;
 mod letters;
 mod nats;
+mod quiet;
 mod replay;
 mod report;
 mod sink;
