@@ -87,6 +87,11 @@ impl Runtime {
         Objects::open(&self.house.objects_dir)
             .with_context(|| format!("`house.objects_dir`: {}", self.house.objects_dir.display()))
     }
+    /// Sealed files that came through the door: a folder of their own, so that the door needs no other.
+    pub fn inbound(&self) -> anyhow::Result<Objects> {
+        let folder = self.house.objects_dir.join("inbound");
+        Objects::open(&folder).with_context(|| format!("`house.objects_dir`: {}", folder.display()))
+    }
     /// The database as a role sees it.
     pub fn database_url(&self, role: &str) -> anyhow::Result<String> {
         self.url("house.database_url", &self.house.database_url, role)

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`seal_to`] a service's [`PublicKey`] (HPKE) | that service, with `privacy::ServiceKey` |
 //! | [`Hatch::seal`] (AES-256-GCM, forgotten after 1,000 filings or 10 seconds) | the desk, which got the hatch's key sealed |
+//! | [`segments::SegmentSealer`] (one key per file, sealed to a service's [`PublicKey`]) | that service |
 //! | [`seal_to`] a person's [`CodeKey::public`] | whoever holds the [`AccessCode`]: the person, and the door while the person is there |
 //!
 //! The only opening function is [`CodeKey::open`], and a `CodeKey` can be made from an access code only.
@@ -21,6 +22,7 @@ pub mod keyfile;
 pub mod personal;
 pub mod public_key;
 pub mod seal;
+pub mod segments;
 
 pub use code::{AccessCode, DoorSecret, NotACode};
 pub use code_key::CodeKey;
@@ -31,4 +33,5 @@ pub use keyfile::{KeyFileError, Secret};
 pub use personal::{Personal, Purpose, Unreadable};
 pub use public_key::{NotAKey, PublicKey, PublicKeys};
 pub use seal::{OpenError, SealError, seal_json, seal_to};
+pub use segments::SegmentSealer;
 pub use zeroize::Zeroizing;
