@@ -81,7 +81,8 @@ pub fn language(headers: &HeaderMap) -> Language {
         (status = 400, description = "No usable Idempotency-Key, or not JSON.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 413, description = "Over 64 KiB.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 415, description = "Not application/json.", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 422, description = "Fields are wrong (all are named), or the key was used for another body.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The key was used for another body.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 422, description = "Fields are wrong (all are named).", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 429, description = "Too many filings; see Retry-After.", body = ProblemDocument, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds."))),
         (status = 503, description = "Not accepted, nothing was stored; see Retry-After.", body = ProblemDocument, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds."))),
     ))]
@@ -124,7 +125,8 @@ fn checked(
     }
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, Problem> {
+/// The header, which must be there.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, Problem> {
     let value = headers.get(IDEMPOTENCY_KEY).and_then(|v| v.to_str().ok()).unwrap_or_default();
     value.parse().map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "key-missing"))
 }

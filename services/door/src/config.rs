@@ -30,6 +30,10 @@ pub struct DoorConfig {
     pub misses_all_every_ms: u64,
     /// Filings a minute that one address may make; as many at once.
     pub filings_per_minute: u32,
+    /// Mails that one client with a key may bring in a minute; as many at once.
+    pub mails_per_minute: u32,
+    /// Mails that may be on their way in at the same time; more get 503 with `Retry-After`.
+    pub mails_at_once: usize,
     /// 成年 in years (Civil Code art. 4).
     pub age_of_majority: i16,
     /// Nobody is older, in years.
@@ -52,6 +56,8 @@ impl Default for DoorConfig {
             misses_all: 200,
             misses_all_every_ms: 200,
             filings_per_minute: 600,
+            mails_per_minute: 600,
+            mails_at_once: 16,
             age_of_majority: 18,
             oldest: 130,
             texts: PathBuf::new(),
@@ -74,6 +80,8 @@ impl DoorConfig {
         whole((1..=1_000_000).contains(&self.misses_all), "misses_all", "use 1 to 1000000")?;
         whole((1..=3_600_000).contains(&self.misses_all_every_ms), "misses_all_every_ms", "use 1 to 3600000")?;
         whole((1..=1_000_000_000).contains(&self.filings_per_minute), "filings_per_minute", "use 1 to 1000000000")?;
+        whole((1..=1_000_000).contains(&self.mails_per_minute), "mails_per_minute", "use 1 to 1000000")?;
+        whole((1..=1_000).contains(&self.mails_at_once), "mails_at_once", "use 1 to 1000")?;
         whole((1..=100).contains(&self.age_of_majority), "age_of_majority", "use 1 to 100")?;
         whole((100..=200).contains(&self.oldest), "oldest", "use 100 to 200")?;
         whole(self.trusted_proxies <= 10, "trusted_proxies", "use 0 to 10")?;
@@ -93,7 +101,11 @@ impl DoorConfig {
     }
     /// Filings per address.
     pub fn filings(&self) -> Rate {
-        Rate { most: self.filings_per_minute, every: Duration::from_secs(60) / self.filings_per_minute.max(1) }
+        Rate::a_minute(self.filings_per_minute)
+    }
+    /// Mails per client.
+    pub fn mails(&self) -> Rate {
+        Rate::a_minute(self.mails_per_minute)
     }
     /// Wrong codes in all.
     pub const fn all(&self) -> Rate {

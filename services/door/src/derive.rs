@@ -94,7 +94,7 @@ fn half(secret: &DoorSecret, what: &str, parts: &[&[u8]]) -> [u8; 16] {
 }
 
 /// A UUID of version 8 (RFC 9562, 5.8): ours by derivation.
-fn id(secret: &DoorSecret, what: &str, parts: &[&[u8]]) -> Uuid {
+pub(crate) fn id(secret: &DoorSecret, what: &str, parts: &[&[u8]]) -> Uuid {
     uuid::Builder::from_custom_bytes(half(secret, what, parts)).into_uuid()
 }
 

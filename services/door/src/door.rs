@@ -4,7 +4,8 @@ use crate::{
     config::DoorConfig,
     derive::{IdempotencyKey, Names},
     letterbox::{self, Found, NotFound},
-    limit::Budgets,
+    limit::{Budgets, Who},
+    mail::MailSlot,
     problem::Problem,
     request::Request,
     texts::AllTexts,
@@ -37,6 +38,8 @@ pub struct Door {
     pub misses: Mutex<Budgets>,
     /// Filings so far.
     pub filings: Mutex<Budgets>,
+    /// Where mails go in.
+    pub mails: MailSlot,
     /// `[door]`.
     pub config: DoorConfig,
     /// Now.
@@ -66,7 +69,7 @@ impl Door {
     /// Files a request: committed when this returns. `body` is what a repeat has to bring again.
     ///
     /// # Errors
-    /// 422 for another body under the same key, 429 for too many filings, 503 when the counter is full or the database away.
+    /// 409 for another body under the same key, 429 for too many filings, 503 when the counter is full or the database away.
     pub async fn file(
         &self,
         client: IpAddr,
@@ -94,7 +97,7 @@ impl Door {
         let received_at = match self.slot.put(entry).await.map_err(not_put)? {
             Put::New => received_at,
             Put::Repeat { received_at } => received_at,
-            Put::Different => return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "key-reused")),
+            Put::Different => return Err(Problem::new(StatusCode::CONFLICT, "key-reused")),
         };
         let access_code = names.code.show(Purpose::ShowToPerson);
         Ok(Receipt { receipt_number: names.receipt_number, access_code, kind, received_at })
@@ -164,7 +167,7 @@ impl Door {
 }
 
 /// Takes one from the budget, or says how long to wait.
-fn spend(budgets: &Mutex<Budgets>, client: IpAddr) -> Result<(), Duration> {
+pub(crate) fn spend<W: Who>(budgets: &Mutex<Budgets<W>>, client: W) -> Result<(), Duration> {
     let mut budgets = budgets.lock().unwrap_or_else(PoisonError::into_inner);
     // Read inside the lock, so that time goes forward from one filing to the next.
     let now = Instant::now();
@@ -204,7 +207,7 @@ fn new_request(names: &Names, request: Request, channel: Channel, received_at: T
 
 /// A filing as it is sealed. All its parts have a JSON form, so nothing is ever lost here; an empty filing would be
 /// parked by intake and seen.
-fn plain(filing: &Filing) -> Zeroizing<Vec<u8>> {
+pub(crate) fn plain(filing: &Filing) -> Zeroizing<Vec<u8>> {
     // Room for nearly all, so that growing seldom leaves a copy behind in freed memory.
     let mut plain = Zeroizing::new(Vec::with_capacity(8 * 1024));
     #[expect(clippy::expect_used, reason = "strings, numbers and times always have a JSON form")]
@@ -212,7 +215,7 @@ fn plain(filing: &Filing) -> Zeroizing<Vec<u8>> {
     plain
 }
 
-fn not_put(why: NotPut) -> Problem {
+pub(crate) fn not_put(why: NotPut) -> Problem {
     match why {
         NotPut::Full => {
             chassis::telemetry::count("madoguchi.door.refused", "full");

@@ -4,6 +4,7 @@
 //!  person ── pages ──┐                             ┌── intake takes (state waiting → case)
 //!                    ├─ request::check ─ tray ─ door.filing
 //!  system ── API ────┘   (pure)       (sealed, committed, then 201)
+//!  mail host ─ mail ─┘ (sealed file first, then its filing)
 //!                    └─ letterbox ─ door.letterbox ◄── intake writes letters, sealed to the access code
 //! ```
 //!
@@ -11,6 +12,7 @@
 //! that was filed before. It needs PostgreSQL to accept; it needs neither NATS nor any other service.
 
 pub mod api;
+pub mod clients;
 pub mod config;
 pub mod derive;
 pub mod door;
@@ -18,6 +20,7 @@ pub mod draft;
 mod headers;
 pub mod letterbox;
 pub mod limit;
+pub mod mail;
 pub mod openapi;
 pub mod pages;
 pub mod problem;

@@ -10,6 +10,7 @@
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     net::{IpAddr, Ipv6Addr},
     time::{Duration, Instant},
 };
@@ -24,6 +25,15 @@ pub struct Rate {
     pub most: u32,
     /// Time for one more.
     pub every: Duration,
+}
+
+impl Rate {
+    /// So many a minute, and as many at once.
+    pub fn a_minute(most: u32) -> Self {
+        Self { most, every: Duration::from_secs(60) / most.max(1) }
+    }
+    /// No limit.
+    pub const ENDLESS: Self = Self { most: 1, every: Duration::ZERO };
 }
 
 /// A budget: the time at which it will be full again.
@@ -47,29 +57,35 @@ impl Budget {
     }
 }
 
+/// What a budget belongs to.
+pub trait Who: Copy + Eq + Hash {
+    /// Those who share one budget.
+    fn counted(self) -> Self;
+}
+
 /// One kind of thing that a door process limits. No call waits; put it behind a mutex.
-pub struct Budgets {
+pub struct Budgets<W: Who = IpAddr> {
     each: Rate,
     all: Rate,
-    addresses: HashMap<IpAddr, Budget>,
+    addresses: HashMap<W, Budget>,
     /// Shared by those for whom there was no room in the map.
     crowd: Budget,
     common: Budget,
 }
 
-impl Budgets {
+impl<W: Who> Budgets<W> {
     /// Full budgets.
     pub fn new(each: Rate, all: Rate, now: Instant) -> Self {
         let full = Budget { full_at: now };
         Self { each, all, addresses: HashMap::new(), crowd: full, common: full }
     }
 
-    /// May this address try now?
+    /// May it try now?
     ///
     /// # Errors
     /// How long it has to wait.
-    pub fn may_try(&self, address: IpAddr, now: Instant) -> Result<(), Duration> {
-        let Some(budget) = self.budget(network(address)) else { return Ok(()) };
+    pub fn may_try(&self, address: W, now: Instant) -> Result<(), Duration> {
+        let Some(budget) = self.budget(address.counted()) else { return Ok(()) };
         let own = budget.wait(self.each, now);
         let spent_lately = budget.full_at > now;
         let wait = if spent_lately { own.max(self.common.wait(self.all, now)) } else { own };
@@ -77,9 +93,9 @@ impl Budgets {
     }
 
     /// It did (missed, filed).
-    pub fn spend(&mut self, address: IpAddr, now: Instant) {
+    pub fn spend(&mut self, address: W, now: Instant) {
         self.common.spend(self.all, now);
-        let address = network(address);
+        let address = address.counted();
         if self.addresses.len() >= ADDRESSES_MAX && !self.addresses.contains_key(&address) {
             self.addresses.retain(|_, budget| budget.full_at > now);
         }
@@ -92,20 +108,29 @@ impl Budgets {
         budget.spend(each, now);
     }
 
-    fn budget(&self, address: IpAddr) -> Option<Budget> {
+    fn budget(&self, address: W) -> Option<Budget> {
         let full = self.addresses.len() >= ADDRESSES_MAX;
         self.addresses.get(&address).copied().or(full.then_some(self.crowd))
     }
 }
 
-/// One client: an IPv4 address, or the /64 that an IPv6 client has to itself.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
-            Some(v4) => IpAddr::V4(v4),
-            None => IpAddr::V6(Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX))),
-        },
+/// A client with a key of its own, by a digest of its name.
+impl Who for u64 {
+    fn counted(self) -> Self {
+        self
+    }
+}
+
+impl Who for IpAddr {
+    /// An IPv4 address, or the /64 that an IPv6 client has to itself.
+    fn counted(self) -> Self {
+        match self {
+            Self::V4(_) => self,
+            Self::V6(v6) => match v6.to_ipv4_mapped() {
+                Some(v4) => Self::V4(v4),
+                None => Self::V6(Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX))),
+            },
+        }
     }
 }
 
@@ -178,7 +203,7 @@ mod tests {
     #[test]
     fn an_ipv6_client_is_its_network() {
         let now = Instant::now();
-        let mut misses = Budgets::new(Rate { most: 1, ..EACH }, Rate { most: 1000, ..ALL }, now);
+        let mut misses: Budgets = Budgets::new(Rate { most: 1, ..EACH }, Rate { most: 1000, ..ALL }, now);
         misses.spend("2001:db8:0:1::1".parse().unwrap(), now);
         assert!(misses.may_try("2001:db8:0:1:ffff::9".parse().unwrap(), now).is_err());
         assert!(misses.may_try("2001:db8:0:2::1".parse().unwrap(), now).is_ok());

@@ -3,7 +3,7 @@
 //! Paths and documents of the door come from `utoipa`; the status document is the contract's own JSON Schema, so that it
 //! cannot drift from what intake writes.
 
-use crate::{api, problem};
+use crate::{api, mail, problem};
 use contracts::{Capacity, Kind, Language, Scope, desk::StatusView};
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
@@ -67,9 +67,12 @@ pub struct Party {
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Madoguchi public desk", description = "Requests about medical data of a certified operator: disclosure (個人情報保護法) and stops of provision (次世代医療基盤法). The easier route for a stop is the hospital itself: by word of mouth, without papers (Rules art. 47)."),
-    paths(api::file, api::status, api::withdraw),
-    components(schemas(NewRequest, Party, api::ReceiptDocument, api::WithdrawalDocument, problem::ProblemDocument, problem::ErrorItem)),
-    tags((name = "requests", description = "Filing a request, seeing how it stands, taking it back."))
+    paths(api::file, api::status, api::withdraw, mail::take),
+    components(schemas(NewRequest, Party, api::ReceiptDocument, api::WithdrawalDocument, mail::ArrivedDocument, problem::ProblemDocument, problem::ErrorItem)),
+    tags(
+        (name = "requests", description = "Filing a request, seeing how it stands, taking it back."),
+        (name = "mail", description = "For the organisation's own mail host: bringing mails that people wrote to the desk.")
+    )
 )]
 struct Description;
 
@@ -82,6 +85,9 @@ pub fn document(base_url: &str) -> Value {
     document["components"]["securitySchemes"]["access_code"] = json!({
         "type": "http", "scheme": "bearer", "bearerFormat": "XXXX-XXXX-XXXX-XXXX",
         "description": "照会用暗証, given once at filing. Hyphens, spaces and case do not matter."});
+    document["components"]["securitySchemes"]["client_key"] = json!({
+        "type": "http", "scheme": "bearer",
+        "description": "The key of a system of the operator's own, from `madoguchi client add`."});
     let schemas = &mut document["components"]["schemas"];
     for (schema, field, words) in closed_lists() {
         schemas[schema]["properties"][field]["enum"] = json!(words);
@@ -135,9 +141,12 @@ mod tests {
             seen += 1;
         }
         assert!(seen > 10, "{seen}");
-        for path in
-            ["/api/v1/requests", "/api/v1/requests/{receipt_number}", "/api/v1/requests/{receipt_number}/withdrawal"]
-        {
+        for path in [
+            "/api/v1/requests",
+            "/api/v1/requests/{receipt_number}",
+            "/api/v1/requests/{receipt_number}/withdrawal",
+            "/api/v1/mail",
+        ] {
             assert!(document["paths"][path].is_object(), "{path}");
         }
     }

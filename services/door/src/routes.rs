@@ -1,6 +1,6 @@
 //! Which path goes where, and what goes around all of them: limits, a span, headers.
 
-use crate::{api, door::Door, headers, openapi, pages, problem::Problem};
+use crate::{api, door::Door, headers, mail, openapi, pages, problem::Problem};
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -22,6 +22,9 @@ pub const BODY_MAX: usize = 64 * 1024;
 /// What is between the two limits is read and thrown away, so that the client sees the answer and not a broken connection.
 const LIMITS: HttpLimits = HttpLimits { body_max: 8 * 1024 * 1024, timeout_seconds: 20 };
 
+/// The same for mails, which are sealed while they arrive. A little more than a mail may have: who is over it by a little is told.
+const MAIL_LIMITS: HttpLimits = HttpLimits { body_max: mail::MAIL_MAX as usize + 1024 * 1024, timeout_seconds: 120 };
+
 /// All that the door serves.
 pub fn router(door: Arc<Door>) -> Router {
     let description: Arc<str> = openapi::document(&door.base_url).to_string().into();
@@ -41,7 +44,10 @@ pub fn router(door: Arc<Door>) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(from_fn_with_state(door.clone(), whole));
-    limited(router.with_state(door.clone()), LIMITS).layer(from_fn_with_state(door, around))
+    let mails = Router::new().route("/api/v1/mail", post(mail::take)).method_not_allowed_fallback(wrong_method);
+    limited(router.with_state(door.clone()), LIMITS)
+        .merge(limited(mails.with_state(door.clone()), MAIL_LIMITS))
+        .layer(from_fn_with_state(door, around))
 }
 
 /// A span per request, named after the route and never after the path: the path holds the receipt number.

@@ -1,9 +1,11 @@
 //! Starting the door: secret, keys, texts, tray, listener. What is missing is said with its key and remedy.
 
 use crate::{
+    clients::KnownClients,
     config::DoorConfig,
     door::Door,
     limit::{Budgets, Rate},
+    mail::MailSlot,
     routes,
     texts::AllTexts,
     tray,
@@ -16,7 +18,7 @@ use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 /// Schema, role, NATS user and configuration section.
 const DOOR: &str = "door";
@@ -53,8 +55,15 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     let now = Instant::now();
     let misses = Mutex::new(Budgets::new(config.each(), config.all(), now));
     // All together are limited by the queue of the tray.
-    let filings = Mutex::new(Budgets::new(config.filings(), Rate { most: 1, every: Duration::ZERO }, now));
-    let door = Arc::new(Door { db, slot, secret, texts, misses, filings, config, clock: rt.clock(), base_url });
+    let filings = Mutex::new(Budgets::new(config.filings(), Rate::ENDLESS, now));
+    let mails = MailSlot {
+        inbound: rt.inbound()?,
+        desk,
+        clients: KnownClients::of(rt.keys_dir())?,
+        rate: Mutex::new(Budgets::new(config.mails(), Rate::ENDLESS, now)),
+        at_once: Arc::new(Semaphore::new(config.mails_at_once)),
+    };
+    let door = Arc::new(Door { db, slot, secret, texts, misses, filings, mails, config, clock: rt.clock(), base_url });
     http::serve(&stop, listener, routes::router(door));
     Ok(Started { listens: vec![("desk", address)] })
 }

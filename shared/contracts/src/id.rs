@@ -79,4 +79,6 @@ ids! {
     StaffId;
     /// A sealed file in the object store.
     ObjectId;
+    /// 来信: a mail that arrived.
+    MailId;
 }

@@ -2,9 +2,9 @@
 //!
 //! It has no `Debug` that shows anything and is never a message: it lies sealed in `door.filing` until intake takes it.
 
-use contracts::{Capacity, CaseId, Channel, Kind, Language, ReceiptNumber, Scope, Timestamp};
+use contracts::{Capacity, CaseId, Channel, Code, Kind, Language, ObjectId, ReceiptNumber, Scope, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 /// What came through the door.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,53 @@ pub enum Filing {
         /// When.
         received_at: Timestamp,
     },
+    /// 来信: a mail. Its bytes lie in a sealed file of their own; nobody has looked into them yet.
+    Mail(Box<ArrivedMail>),
+}
+
+/// 来信: where the bytes of a mail are, and what is known of how it came.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct ArrivedMail {
+    /// The sealed file ([`crate::segments`]), as it came.
+    pub object: ObjectId,
+    /// SHA-256 of the bytes as they came.
+    pub digest: [u8; 32],
+    /// How many they are.
+    pub bytes: u64,
+    /// Which of our own systems brought it.
+    pub client: Code,
+    /// Arrival at the desk.
+    pub received_at: Timestamp,
+    /// What the mail server knows and the mail does not say.
+    #[serde(default, skip_serializing_if = "Envelope::is_empty")]
+    pub envelope: Envelope,
+    /// The trace that it arrived in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+}
+
+/// The SMTP envelope (RFC 5321), as far as the server told us. Empty = not told.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// `MAIL FROM`; `<>` = a bounce or another automatic mail.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub from: String,
+    /// `RCPT TO`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub to: String,
+    /// The address of the server that handed it over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_address: Option<IpAddr>,
+    /// What that server called itself.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub helo: String,
+}
+
+impl Envelope {
+    /// Nothing was told.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl fmt::Debug for Filing {

@@ -27,7 +27,7 @@ pub mod segments;
 pub use code::{AccessCode, DoorSecret, NotACode};
 pub use code_key::CodeKey;
 pub use contracts::Sealed;
-pub use filing::{Filing, NewRequest, PersonalDetails};
+pub use filing::{ArrivedMail, Envelope, Filing, NewRequest, PersonalDetails};
 pub use hatch::{Hatch, HatchBox, HatchRow, SealedFiling};
 pub use keyfile::{KeyFileError, Secret};
 pub use personal::{Personal, Purpose, Unreadable};

@@ -50,7 +50,7 @@ async fn a_wrong_filing_is_a_problem_document_and_leaves_nothing_behind() {
     let (status, _) = post(&desk, "one", good.to_string()).await;
     assert_eq!(status, 201);
     let (status, problem) = post(&desk, "one", with("/scope", json!("anonymised"))).await;
-    assert_eq!(status, 422, "the key was used for another body: {problem}");
+    assert_eq!(status, 409, "the key was used for another body: {problem}");
     super::reckoning::quiet(&desk.admin_url).await;
     assert_eq!(desk.count("select count(*) from intake.cases").await, 1);
 }

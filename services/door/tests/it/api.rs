@@ -134,7 +134,7 @@ async fn a_repeat_gets_the_original_receipt() {
     let mut other = a_stop();
     other["words"] = json!("another");
     let refused = desk.file("k-repeat", &other).await;
-    assert_eq!((refused.status, refused.problem()), (422, "key-reused".to_owned()));
+    assert_eq!((refused.status, refused.problem()), (409, "key-reused".to_owned()));
     let receipt = first.json();
     for secret in ["receipt_number", "access_code"] {
         assert!(!refused.text.contains(receipt[secret].as_str().unwrap()));

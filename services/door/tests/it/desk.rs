@@ -4,14 +4,15 @@ use aes_gcm::{
     Aes256Gcm, KeyInit, Nonce,
     aead::{Aead, Payload},
 };
-use chassis::{Schema, Stop};
+use chassis::{Schema, Stop, objects::Objects};
 use privacy_seal::{
-    CodeKey, Purpose,
+    CodeKey, Personal, Purpose,
     filing::Filing,
     hatch::{filing_aad, hatch_aad},
 };
 use serde_json::{Value, json};
 use sqlx::{PgConnection, migrate::Migrator};
+use std::path::PathBuf;
 
 use testkit::House;
 use uuid::Uuid;
@@ -25,6 +26,8 @@ pub struct Desk {
     pub house: House,
     pub base: String,
     pub http: reqwest::Client,
+    pub keys_dir: PathBuf,
+    pub inbound_dir: PathBuf,
     key: CodeKey,
     stop: Stop,
 }
@@ -50,10 +53,29 @@ impl Desk {
         let rt = house.runtime(&all);
         std::fs::create_dir_all(rt.keys_dir()).unwrap();
         std::fs::write(rt.keys_dir().join("intake.pub"), key.public().to_string()).unwrap();
-        let stop = rt.stopping();
+        let (stop, keys_dir) = (rt.stopping(), rt.keys_dir().to_owned());
+        let inbound_dir = rt.house().objects_dir.join("inbound");
         let started = door::start(rt).await.unwrap();
         let [("desk", address)] = started.listens[..] else { panic!("one listener") };
-        Self { house, base: format!("http://{address}"), http: reqwest::Client::new(), key, stop }
+        Self {
+            house,
+            base: format!("http://{address}"),
+            http: reqwest::Client::new(),
+            keys_dir,
+            inbound_dir,
+            key,
+            stop,
+        }
+    }
+
+    /// The sealed files of mails.
+    pub fn inbound(&self) -> Objects {
+        Objects::open(&self.inbound_dir).unwrap()
+    }
+
+    /// Opens what was sealed to the desk.
+    pub fn opened(&self, aad: &[u8], sealed: &[u8]) -> Personal<Vec<u8>> {
+        self.key.open(aad, sealed).unwrap()
     }
 
     pub async fn file(&self, key: &str, body: &Value) -> Answer {

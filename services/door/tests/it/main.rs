@@ -3,6 +3,7 @@
 
 mod api;
 mod desk;
+mod mail;
 mod pages;
 mod status;
 mod tray;
