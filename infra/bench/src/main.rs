@@ -6,6 +6,7 @@ mod gate;
 mod hop;
 mod intake;
 mod letters;
+mod mail;
 mod nats;
 mod quiet;
 mod replay;
@@ -82,6 +83,11 @@ enum Name {
     },
     /// Milliseconds a page of a letter, the first time and after.
     Letters,
+    /// Mails of 10 KB a second in one thread, and in a process apart each.
+    Mail,
+    /// The process apart of `mail`.
+    #[command(hide = true)]
+    ReadMail,
     /// Where the webhooks of `webhooks` arrive.
     #[command(hide = true)]
     Sink,
@@ -93,10 +99,14 @@ enum Name {
     },
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<std::process::ExitCode> {
+    let cli = Cli::parse();
+    if matches!(cli.name, Name::ReadMail) {
+        return Ok(::mail::apart::child());
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        match Cli::parse().name {
+        match cli.name {
             Name::Start => start::run().await,
             Name::Intake { seconds } => intake::run(seconds).await,
             Name::Gate { rows, entries } => gate::run(rows, entries).await,
@@ -105,8 +115,11 @@ fn main() -> anyhow::Result<()> {
             Name::Replay { positions } => replay::run(positions).await,
             Name::Webhooks { deliveries, plain } => webhooks::run(deliveries, forms(plain)).await,
             Name::Letters => letters::run(),
+            Name::Mail => mail::run().await,
+            Name::ReadMail => unreachable!("done before the runtime"),
             Name::Sink => sink::serve().await,
             Name::Desk { up } => launcher::run(launcher::Cli { command: None, up }).await,
         }
-    })
+    })?;
+    Ok(std::process::ExitCode::SUCCESS)
 }

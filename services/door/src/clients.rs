@@ -40,6 +40,14 @@ impl std::str::FromStr for ClientScope {
     }
 }
 
+impl std::fmt::Display for ClientScope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Mail => "mail",
+        })
+    }
+}
+
 /// One system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -90,6 +90,15 @@ pub enum Command {
         #[command(subcommand)]
         step: crate::RecipientStep,
     },
+    /// Systems of ours with a key of their own at the public desk (連携先): the mail host.
+    Client {
+        /// What to do.
+        #[command(subcommand)]
+        step: crate::ClientStep,
+    },
+    /// The process apart in which intake has an untrusted mail read: one mail in, one reading out.
+    #[command(hide = true)]
+    ReadMail,
     /// Checks the configuration and the connections, and says what is wrong.
     Check {
         /// A configuration file on top of the defaults.

@@ -4,6 +4,7 @@
 mod carried;
 mod check;
 mod cli;
+mod client;
 mod demo;
 pub mod evidence;
 mod gate;
@@ -21,6 +22,7 @@ mod up;
 mod webhook_options;
 
 pub use cli::{Cli, Command, ServersFrom, UpArgs};
+pub use client::ClientStep;
 pub use gate::GateStep;
 pub use houses::{KEY_SCHEMAS, NAMES, schemas, start_service};
 pub use kit::KitStep;
@@ -48,6 +50,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::RecipientKit { step }) => kit::run(step).await,
         Some(Command::Gate { step }) => gate::run(step).await,
         Some(Command::Recipient { step }) => recipient::run(step).await,
+        Some(Command::Client { step }) => client::run(step),
+        Some(Command::ReadMail) => anyhow::bail!("this command reads its mail before anything else is started"),
         Some(Command::Check { config }) => check::run(config.as_deref()).await,
     }
 }
