@@ -2,7 +2,9 @@
 
 use crate::case::Terms;
 use contracts::Kind;
+use mail::{apart::Reader, kind::Ours};
 use serde::Deserialize;
+use std::{ffi::OsString, time::Duration};
 
 /// What the operator may set.
 #[derive(Clone, Debug, Deserialize)]
@@ -22,6 +24,44 @@ pub struct Settings {
     pub revivals_max: u8,
     /// 処理期間 in open days of the counter, per kind.
     pub service_days: ServiceDays,
+    /// 来信.
+    pub mail: MailSettings,
+}
+
+/// `[intake.mail]`: how mails are read.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailSettings {
+    /// The command that reads one mail (words between spaces); empty: this program, with `read-mail`.
+    pub reader: String,
+    /// Seconds for one mail, by the clock on the wall.
+    pub reader_seconds: u64,
+    /// Mails in reading at the same time.
+    pub reader_at_once: usize,
+    /// The domain of the desk's own addresses and Message-IDs; empty: nothing is recognised as an answer to us, or as our own.
+    pub domain: String,
+    /// What stands before `+` in the addresses that answers come to.
+    pub reply_local: String,
+}
+
+impl MailSettings {
+    /// Starts processes.
+    ///
+    /// # Errors
+    /// The program's own path cannot be found.
+    pub fn reader(&self) -> std::io::Result<Reader> {
+        let mut words = self.reader.split_whitespace();
+        let (program, arguments) = match words.next() {
+            Some(program) => (program.into(), words.map(OsString::from).collect()),
+            None => (std::env::current_exe()?, vec![OsString::from("read-mail")]),
+        };
+        Ok(Reader::new(program, arguments, Duration::from_secs(self.reader_seconds), self.reader_at_once))
+    }
+
+    /// How our own mails are told.
+    pub fn ours(&self) -> Ours {
+        Ours { domain: self.domain.clone(), reply_local: self.reply_local.clone() }
+    }
 }
 
 /// 処理期間 in open days of the counter. No statute sets any (遅滞なく); the operator publishes its own.
@@ -72,6 +112,8 @@ impl Settings {
         anyhow::ensure!((1..=720).contains(&self.park_after_hours), "`intake.park_after_hours`: 1 to 720");
         anyhow::ensure!(self.completion_grace_days <= DAYS_MAX, "`intake.completion_grace_days`: 0 to {DAYS_MAX}");
         anyhow::ensure!(self.revivals_max <= 20, "`intake.revivals_max`: 0 to 20");
+        anyhow::ensure!((1..=300).contains(&self.mail.reader_seconds), "`intake.mail.reader_seconds`: 1 to 300");
+        anyhow::ensure!((1..=16).contains(&self.mail.reader_at_once), "`intake.mail.reader_at_once`: 1 to 16");
         for kind in Kind::ALL {
             let key = kind.as_str().replace('-', "_");
             anyhow::ensure!(
@@ -101,7 +143,8 @@ mod tests {
             Kind::ALL.iter().map(|k| (k.as_str().replace('-', "_"), serde_json::json!(20))).collect();
         serde_json::json!({
             "poll_ms": 1000, "batch": 64, "at_once": 4, "park_after_hours": 24,
-            "completion_grace_days": 5, "revivals_max": 3, "service_days": days
+            "completion_grace_days": 5, "revivals_max": 3, "service_days": days,
+            "mail": { "reader": "", "reader_seconds": 20, "reader_at_once": 2, "domain": "", "reply_local": "" }
         })
     }
 

@@ -6,6 +6,7 @@
 use crate::{
     case::{Author, Case, Input, Request},
     config::Settings,
+    mail::{Known, reader::Mails},
     person::{Kept, Persons},
     store,
     tray::{self, Taken},
@@ -15,7 +16,7 @@ use contracts::{Code, Service, Timestamp, Uuid};
 use futures::{FutureExt, Stream, StreamExt, stream};
 use jiff::SignedDuration;
 use privacy::{HatchKey, Personal, PublicKey, Purpose};
-use privacy_seal::filing::{Filing, NewRequest};
+use privacy_seal::filing::{ArrivedMail, Filing, NewRequest};
 use std::{sync::Arc, time::Duration};
 use tracing::Instrument;
 
@@ -31,6 +32,7 @@ pub struct Taker {
     home: Home<Case>,
     persons: Persons,
     settings: Settings,
+    mails: Mails,
 }
 
 /// Did the door say something since it was last asked? Takes all that it said.
@@ -57,8 +59,8 @@ enum Done {
 
 impl Taker {
     /// Puts the parts together.
-    pub const fn new(bus: Arc<Bus>, home: Home<Case>, persons: Persons, settings: Settings) -> Self {
-        Self { bus, home, persons, settings }
+    pub const fn new(bus: Arc<Bus>, home: Home<Case>, persons: Persons, settings: Settings, mails: Mails) -> Self {
+        Self { bus, home, persons, settings, mails }
     }
 
     /// Takes until the process stops: at every hint, and at every poll.
@@ -166,6 +168,11 @@ impl Taker {
                 let span = telemetry::linked_root_span("take withdrawal", Service::Intake, None);
                 self.withdrawal(id, receipt_number.to_string(), *code_key, *received_at).instrument(span).await
             }
+            Filing::Mail(mail) => {
+                let span = telemetry::linked_root_span("take mail", Service::Intake, None);
+                telemetry::set_remote_parent(&span, mail.traceparent.as_deref());
+                self.mail(id, mail).instrument(span).await
+            }
         }
     }
 
@@ -183,6 +190,23 @@ impl Taker {
             Outcome::Done { .. } => Done::Taken,
             Outcome::Seen { .. } | Outcome::Already { .. } => Done::Gone,
         })
+    }
+
+    /// 来信: its row in place of the filing's, in one transaction. Reading it comes after.
+    async fn mail(&self, id: Uuid, mail: &ArrivedMail) -> Result<Done, HandleError> {
+        let known = Known { envelope: mail.envelope.clone(), mail: None, arrival: None };
+        let sealed = self.mails.parts().seal(id, &known).await?;
+        let mail = mail.clone();
+        self.bus
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    crate::mail::store::arrived(tx, id, &mail, &sealed).await?;
+                    Ok(tray::remove(tx, id).await?)
+                })
+            })
+            .await?;
+        Ok(Done::Taken)
     }
 
     /// 取下げ: only with the code that the request was filed with.

@@ -6,6 +6,7 @@ pub mod case;
 pub mod clocks;
 pub mod config;
 pub mod filing;
+pub mod mail;
 pub mod person;
 pub mod react;
 pub mod requests;
@@ -21,6 +22,7 @@ use chassis::{Home, Runtime, Started, machine::Machine};
 use config::Settings;
 use contracts::Service;
 use custody::Custody;
+use mail::reader::Mails;
 use person::Persons;
 use privacy::BlindIndex;
 use std::{sync::Arc, time::Duration};
@@ -41,7 +43,10 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     let bus = rt.bus(SERVICE).await?;
     let persons = persons(&rt, bus.clone()).await?;
     let home = Home::<Case>::with_rows(&bus, Arc::new(rows::CaseRows));
+    let mails = Mails::new(bus.clone(), persons.clone(), rt.objects()?, rt.inbound()?, &settings.mail)
+        .context("`intake.mail.reader`: this program's own path")?;
     requests::answer(&bus, &home, &persons);
+    mail::desk::answer(&bus, &persons, &mails);
     bus.run(Arc::new(react::React::new(home.clone())), vec![Arc::new(home.clone())]).await?;
     let poll = Duration::from_millis(settings.poll_ms);
     bus.spawn("intake: erasures", persons.clone().erase_due(home.clone(), poll));
@@ -51,7 +56,9 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
         let db = db.clone();
         async move { store::with_sealed_rows(&db, cases).await }
     });
-    bus.spawn("intake: in-tray", filing::Taker::new(bus.clone(), home, persons, settings).run());
+    bus.spawn("intake: mails", mails.clone().run(poll));
+    bus.spawn("intake: sealed files of nobody", mails.clone().sweep());
+    bus.spawn("intake: in-tray", filing::Taker::new(bus.clone(), home, persons, settings, mails).run());
     Ok(Started::default())
 }
 

@@ -57,6 +57,11 @@ impl Persons {
         &self.custody
     }
 
+    /// The index that persons are found by.
+    pub const fn index(&self) -> &BlindIndex {
+        &self.index
+    }
+
     /// Seals the personal part of a new request and makes its index rows. The key is committed before the row. The same
     /// case again changes nothing.
     ///
@@ -99,7 +104,7 @@ impl Persons {
     }
 
     /// The public key of another service, as it is now: the file is small and changes when a service gets a new key.
-    fn key_of(&self, service: Service) -> Result<PublicKey, HandleError> {
+    pub(crate) fn key_of(&self, service: Service) -> Result<PublicKey, HandleError> {
         PublicKey::load(&self.keys_dir.join(format!("{}.pub", service.token()))).map_err(unavailable)
     }
 }

@@ -100,11 +100,13 @@ pub async fn person(db: &Db, case: Uuid) -> Result<Option<PersonRow>, DbError> {
     .transpose()
 }
 
-/// Which of these cases have sealed rows: what a sweep of unused keys must leave alone.
+/// Which of these units (cases, mails, files of mails) have sealed rows: what a sweep of unused keys must leave alone.
 pub async fn with_sealed_rows(db: &Db, cases: Vec<Uuid>) -> Result<Vec<Uuid>, DbError> {
     let rows: Vec<(Uuid,)> = sqlx::query_as(
         "select case_id from person where case_id = any($1) and sealed is not null
-         union select case_id from staff_order where case_id = any($1) and why is not null",
+         union select case_id from staff_order where case_id = any($1) and why is not null
+         union select id from mail where id = any($1) and sealed is not null
+         union select unit from mail_part where unit = any($1) and destroyed_at is null",
     )
     .bind(cases)
     .fetch_all(db.pool())

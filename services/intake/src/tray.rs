@@ -91,6 +91,12 @@ pub async fn park(db: &Db, filing: Uuid, why: Code) -> Result<(), DbError> {
     .await
 }
 
+/// Whether a filing waits that came before that, for whatever reason.
+pub async fn waits_since_before(db: &Db, before: Timestamp) -> Result<bool, DbError> {
+    let find = "select exists (select from door.filing where received_at < $1)";
+    Ok(sqlx::query_scalar(find).bind(before.to_sqlx()).fetch_one(db.pool()).await?)
+}
+
 /// How many filings are parked.
 pub async fn parked(db: &Db) -> Result<i64, DbError> {
     let (n,): (i64,) =

@@ -14,7 +14,11 @@ pub mod transport;
 
 use anyhow::Context;
 use chassis::{Home, Runtime, Started};
-use contracts::{Service, alert::SendAlert};
+use contracts::{
+    Service,
+    alert::SendAlert,
+    correspondence::{NoticeOwner, WhoseNotice},
+};
 use privacy::ServiceKey;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -48,6 +52,12 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     bus.answer::<SendAlert, _, _>(move |alert| {
         let alerts = alerts.clone();
         async move { Ok(alerts.send(alert).await) }
+    });
+
+    let owners = store.clone();
+    bus.answer::<WhoseNotice, _, _>(move |asked| {
+        let owners = owners.clone();
+        async move { Ok(NoticeOwner { case: owners.owner(&asked.notices).await? }) }
     });
 
     let react = react::React {

@@ -120,6 +120,21 @@ impl Store {
         Ok(found.into_iter().map(NoticeId).collect())
     }
 
+    /// The case of the first of these notices that is known: what an answer to our mail is about.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn owner(&self, notices: &[NoticeId]) -> Result<Option<CaseId>, DbError> {
+        let ids: Vec<Uuid> = notices.iter().map(|notice| notice.0).collect();
+        let found: Option<Uuid> = sqlx::query_scalar(
+            "select case_id from notice_of_case where notice = any ($1) order by array_position($1, notice) limit 1",
+        )
+        .bind(ids)
+        .fetch_optional(self.0.pool())
+        .await?;
+        Ok(found.map(CaseId))
+    }
+
     /// Takes attempts that nobody makes yet, each for one shell only.
     ///
     /// # Errors

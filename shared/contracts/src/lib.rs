@@ -11,6 +11,7 @@ pub mod asyncapi;
 pub mod books;
 pub mod carried;
 pub mod code;
+pub mod correspondence;
 pub mod desk;
 pub mod duty;
 pub mod endpoint_test;

@@ -7,6 +7,7 @@ use crate::{
     alert::{AlertReply, SendAlert, SetContact},
     books::{BooksReply, ReplayRecipient, ShowBooks},
     carried::{ExportFile, ExportReply, ImportFile, ImportReply},
+    correspondence::{DestroyMailFile, ListMails, MailList, MailReply, NoticeOwner, SettleMail, ShowMail, WhoseNotice},
     duty::{
         AnswerComplaint, AttestErasure, BasedOnLawList, BringWorkOrder, ComplaintList, ComplaintTold, DutiesReply,
         EndOperator, EndOperatorPreview, ForwardComplaint, HospitalStopped, IssueStopDocument, ListBasedOnLaw,
@@ -76,6 +77,11 @@ requests! {
     StaffCommand<Withdraw> => StaffReply, Intake "withdraw" by [Console];
     StaffCommand<Revive> => StaffReply, Intake "revive" by [Console];
     StaffCommand<EraseCase> => StaffReply, Intake "erase" by [Console];
+    ListMails => MailList, Intake "mails" by [Console];
+    ShowMail => MailReply, Intake "mail" by [Console];
+    StaffCommand<SettleMail> => StaffReply, Intake "settle-mail" by [Console];
+    StaffCommand<DestroyMailFile> => StaffReply, Intake "destroy-mail-file" by [Console];
+    WhoseNotice => NoticeOwner, Notification "whose" by [Intake];
     StaffCommand<ConfirmIdentity> => StaffReply, Identity "confirm" by [Console];
     StaffCommand<AskForCompletion> => StaffReply, Identity "ask-for-completion" by [Console];
     StaffCommand<RejectIdentity> => StaffReply, Identity "reject" by [Console];

@@ -333,6 +333,40 @@ words! {
         Ended = "ended",
     }
 
+    /// 来信の状態: where a mail stands.
+    MailState {
+        /// 未読: it arrived and is not read yet.
+        Arrived = "arrived",
+        /// 振分け待ち: a letter of which nobody knows yet what it is.
+        Triage = "triage",
+        /// 案件への来信: it answers a mail of ours about a case.
+        Threaded = "threaded",
+        /// 隔離: it could not be read, or is not what it seems.
+        Quarantine = "quarantine",
+        /// 不達通知.
+        Bounce = "bounce",
+        /// 自動応答.
+        Automatic = "automatic",
+        /// A report about mails, not a letter.
+        Feedback = "feedback",
+        /// Our own mail came back.
+        Loop = "loop",
+        /// 重複: the same mail came before.
+        Repeated = "repeated",
+        /// 処理済み.
+        Settled = "settled",
+    }
+
+    /// 来信の処理: what a person made of a mail.
+    MailOutcome {
+        /// It belongs to a case.
+        Case = "case",
+        /// No request is in it.
+        NoRequest = "no-request",
+        /// Advertising and the like.
+        Spam = "spam",
+    }
+
     /// How a notice went out.
     NoticeChannel {
         /// 電子メール.

@@ -27,11 +27,16 @@ pub enum IndexField {
     Telephone,
     /// 振り仮名 and 生年月日 together.
     KanaAndBirthDate,
+    /// The `Message-ID` of a mail, as written.
+    MessageId,
+    /// An e-mail address, in lower case.
+    MailAddress,
 }
 
 impl IndexField {
     /// Every field.
-    pub const ALL: &[Self] = &[Self::Name, Self::Kana, Self::Telephone, Self::KanaAndBirthDate];
+    pub const ALL: &[Self] =
+        &[Self::Name, Self::Kana, Self::Telephone, Self::KanaAndBirthDate, Self::MessageId, Self::MailAddress];
 
     /// The word in the hash and in the `field` column.
     pub const fn as_str(self) -> &'static str {
@@ -40,6 +45,8 @@ impl IndexField {
             Self::Kana => "kana",
             Self::Telephone => "telephone",
             Self::KanaAndBirthDate => "kana-birth-date",
+            Self::MessageId => "message-id",
+            Self::MailAddress => "mail-address",
         }
     }
 }
@@ -115,6 +122,18 @@ impl BlindIndex {
         let date = Zeroizing::new(fold::birth_date(date.disclose(Purpose::FindPerson))?);
         // A date has ten characters and no 0x1f, so the two cannot be taken for another pair.
         Ok(self.tag(IndexField::KanaAndBirthDate, format!("{}\u{1f}{}", *kana, *date)))
+    }
+
+    /// The tag of a mail's `Message-ID`; none for an empty one.
+    pub fn message_id(&self, id: &Personal<String>) -> Option<BlindTag> {
+        let id = id.disclose(Purpose::FindPerson).trim();
+        (!id.is_empty()).then(|| self.tag(IndexField::MessageId, id.to_owned()))
+    }
+
+    /// The tag of an e-mail address; none for an empty one.
+    pub fn mail_address(&self, address: &Personal<String>) -> Option<BlindTag> {
+        let address = address.disclose(Purpose::FindPerson).trim().to_lowercase();
+        (!address.is_empty()).then(|| self.tag(IndexField::MailAddress, address))
     }
 
     fn tag(&self, field: IndexField, folded: String) -> BlindTag {

@@ -39,6 +39,8 @@ macro_rules! classes {
 classes! {
     /// The case: who asks, for whom, how to reach them, what they wrote. Ends with the retention of the case.
     Case = "case", "請求案件", "intake", "person, parties, addresses and free text of a case";
+    /// Mails that people wrote, and each file in them.
+    Correspondence = "correspondence", "来信", "intake", "mails as they came, and each of their files";
     /// Papers shown for identification, and images of them. Ends soonest.
     Evidence = "evidence", "本人確認資料", "identity", "images and transcriptions of identity papers";
     /// Records that a law orders to keep for a time (三年間 and the like); a deletion does not reach them.

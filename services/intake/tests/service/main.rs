@@ -3,6 +3,7 @@
 mod erasing;
 mod filing;
 mod hearing;
+mod mails;
 mod person;
 
 use chassis::{Machine, Runtime, Schema};
@@ -39,7 +40,8 @@ struct Desk {
 }
 
 /// The defaults of the product, but for how often it looks.
-const SETTINGS: &[(&str, &str)] = &[("intake.poll_ms", "50")];
+const SETTINGS: &[(&str, &str)] =
+    &[("intake.poll_ms", "50"), ("intake.mail.domain", "desk.example"), ("intake.mail.reply_local", "desk")];
 
 impl Desk {
     async fn open() -> Self {
@@ -49,7 +51,10 @@ impl Desk {
         Self::of(House::held(&schemas(), &["intake"], at.parse().unwrap()).await).await
     }
     async fn of(house: House) -> Self {
-        let rt = house.runtime(SETTINGS);
+        let reader = mails::reader();
+        let mut settings = SETTINGS.to_vec();
+        settings.push(("intake.mail.reader", &reader));
+        let rt = house.runtime(&settings);
         intake::start(rt.clone()).await.unwrap_or_else(|e| panic!("{e:#}"));
         let desk = ServiceKey::load_or_create(rt.keys_dir(), "intake").unwrap();
         let admin = PgPool::connect(&house.admin_url()).await.unwrap();

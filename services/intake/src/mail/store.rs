@@ -1,0 +1,312 @@
+//! Every SQL statement about mails.
+
+use chassis::{Db, DbError};
+use contracts::{
+    CaseId, Code, Digest, MailId, MailState, ObjectId, StaffId, Timestamp, Uuid, correspondence::MAILS_PAGE,
+};
+use jiff_sqlx::ToSqlx;
+use privacy::BlindTag;
+use privacy_seal::ArrivedMail;
+use sqlx::{FromRow, PgConnection};
+
+/// A mail that has arrived: its row, in the transaction that takes the filing away. Brought again, it changes nothing.
+pub async fn arrived(tx: &mut PgConnection, id: Uuid, mail: &ArrivedMail, sealed: &[u8]) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "insert into mail (id, received_at, client, digest, bytes, inbound, sealed, next_at) values ($1, $2, $3, $4, $5, $6, $7, now())
+         on conflict (id) do nothing",
+    )
+    .bind(id)
+    .bind(mail.received_at.to_sqlx())
+    .bind(mail.client.as_str())
+    .bind(mail.digest.as_slice())
+    .bind(i64::try_from(mail.bytes).unwrap_or(i64::MAX))
+    .bind(mail.object.0)
+    .bind(sealed)
+    .execute(tx)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// A mail to be read.
+#[derive(FromRow)]
+pub struct Due {
+    /// Its id.
+    pub id: Uuid,
+    /// The file as it came.
+    pub inbound: Uuid,
+    /// SHA-256 of its bytes.
+    pub digest: Vec<u8>,
+    /// What is known of it.
+    pub sealed: Vec<u8>,
+}
+
+/// Claims mails to be read, by pushing their time forward: after a crash they are read again.
+pub async fn claim(db: &Db, most: i64) -> Result<Vec<Due>, DbError> {
+    db.write(move |tx| {
+        Box::pin(async move {
+            let rows = sqlx::query_as(
+                "update mail set tries = tries + 1, next_at = now() + least(interval '20 s' * 2 ^ least(tries, 10), interval '1 h')
+                  where id in (select id from mail where next_at <= now() and inbound is not null and sealed is not null
+                                order by next_at limit $1 for update skip locked)
+                 returning id, inbound, digest, sealed",
+            )
+            .bind(most)
+            .fetch_all(tx)
+            .await?;
+            Ok(rows)
+        })
+    })
+    .await
+}
+
+/// A mail taken into parts.
+pub struct Taken {
+    /// Which.
+    pub id: Uuid,
+    /// Where it stands.
+    pub state: MailState,
+    /// Why there.
+    pub reason: Option<Code>,
+    /// The mail without its files.
+    pub skeleton: ObjectId,
+    /// All that is known, sealed.
+    pub sealed: Vec<u8>,
+    /// By Message-ID.
+    pub message_tag: Option<BlindTag>,
+    /// By sender.
+    pub sender_tag: Option<BlindTag>,
+    /// The first mail with this Message-ID.
+    pub same_as: Option<Uuid>,
+    /// The case that it belongs to.
+    pub case: Option<CaseId>,
+    /// Its files.
+    pub parts: Vec<PartRow>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A file of a mail.
+pub struct PartRow {
+    /// Whose key it is under.
+    pub unit: Uuid,
+    /// What it is.
+    pub kind: String,
+    /// By content.
+    pub media_type: String,
+    /// In bytes.
+    pub bytes: i64,
+    /// SHA-256.
+    pub digest: Vec<u8>,
+    /// The file.
+    pub object: ObjectId,
+    /// As it stood in the mail.
+    pub as_sent: Option<ObjectId>,
+}
+
+/// Writes what was made of a mail; `false`: another process was faster.
+pub async fn taken(db: &Db, mail: Taken) -> Result<bool, DbError> {
+    db.write(move |tx| {
+        Box::pin(async move {
+            let done = sqlx::query(
+                "update mail set state = $2, reason = $3, skeleton = $4, sealed = $5, message_tag = $6, sender_tag = $7, same_as = $8,
+                        case_id = $9, read_at = $10, inbound = null, next_at = null
+                  where id = $1 and inbound is not null",
+            )
+            .bind(mail.id)
+            .bind(mail.state.as_str())
+            .bind(mail.reason.as_ref().map(Code::as_str))
+            .bind(mail.skeleton.0)
+            .bind(mail.sealed)
+            .bind(mail.message_tag.map(|t| t.0.to_vec()))
+            .bind(mail.sender_tag.map(|t| t.0.to_vec()))
+            .bind(mail.same_as)
+            .bind(mail.case.map(|c| c.0))
+            .bind(mail.at.to_sqlx())
+            .execute(&mut *tx)
+            .await?;
+            if done.rows_affected() == 0 {
+                return Ok(false);
+            }
+            for (n, part) in (0i32..).zip(mail.parts) {
+                sqlx::query(
+                    "insert into mail_part (mail, n, unit, kind, media_type, bytes, digest, object, as_sent)
+                     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                )
+                .bind(mail.id)
+                .bind(n)
+                .bind(part.unit)
+                .bind(part.kind)
+                .bind(part.media_type)
+                .bind(part.bytes)
+                .bind(part.digest)
+                .bind(part.object.0)
+                .bind(part.as_sent.map(|o| o.0))
+                .execute(&mut *tx)
+                .await?;
+            }
+            Ok(true)
+        })
+    })
+    .await
+}
+
+/// The first mail with a Message-ID, and what is known of it; `None` when there is no other.
+pub async fn first_with(db: &Db, tag: BlindTag, but: Uuid) -> Result<Option<(Uuid, Option<Vec<u8>>)>, DbError> {
+    let find = "select id, sealed from mail where message_tag = $1 and id <> $2 and same_as is null order by received_at, id limit 1";
+    Ok(sqlx::query_as(find).bind(tag.0.as_slice()).bind(but).fetch_optional(db.pool()).await?)
+}
+
+/// A row as staff see it.
+#[derive(FromRow)]
+pub struct Row {
+    /// Its id.
+    pub id: Uuid,
+    /// Where it stands.
+    pub state: String,
+    /// Why there.
+    pub reason: Option<String>,
+    /// Arrival.
+    pub received_at: jiff_sqlx::Timestamp,
+    /// Who brought it.
+    pub client: String,
+    /// SHA-256.
+    pub digest: Vec<u8>,
+    /// As it came.
+    pub bytes: i64,
+    /// All that is known, sealed.
+    pub sealed: Option<Vec<u8>>,
+    /// The first with its Message-ID.
+    pub same_as: Option<Uuid>,
+    /// Its case.
+    pub case_id: Option<Uuid>,
+    /// What a person made of it.
+    pub outcome: Option<String>,
+    /// How many files.
+    pub files: i64,
+}
+
+const ROW: &str = "select m.id, m.state, m.reason, m.received_at, m.client, m.digest, m.bytes, m.sealed, m.same_as, m.case_id, m.outcome,
+    (select count(*) from mail_part p where p.mail = m.id) as files from mail m";
+
+/// A page, the oldest first; `None` = what a person has to look at. One more than a page tells that there are more.
+pub async fn page(db: &Db, state: Option<MailState>, after: Option<(Timestamp, MailId)>) -> Result<Vec<Row>, DbError> {
+    let (at, id) = after.map_or((Timestamp::UNIX_EPOCH, Uuid::nil()), |(at, mail)| (at, mail.0));
+    // The literal conditions let the partial index be used.
+    let sql = match state {
+        None => format!(
+            "{ROW} where m.state in ('triage', 'threaded', 'quarantine') and (m.received_at, m.id) > ($1, $2) and $3::text is null order by m.received_at, m.id limit $4"
+        ),
+        Some(_) => format!(
+            "{ROW} where m.state = $3 and (m.received_at, m.id) > ($1, $2) order by m.received_at, m.id limit $4"
+        ),
+    };
+    let sql = sqlx::AssertSqlSafe(sql);
+    Ok(sqlx::query_as(sql)
+        .bind(at.to_sqlx())
+        .bind(id)
+        .bind(state.map(MailState::as_str))
+        .bind(i64::try_from(MAILS_PAGE + 1).unwrap_or(i64::MAX))
+        .fetch_all(db.pool())
+        .await?)
+}
+
+/// How many are in each state.
+pub async fn counts(db: &Db) -> Result<Vec<(String, i64)>, DbError> {
+    Ok(sqlx::query_as("select state, count(*) from mail group by state order by state").fetch_all(db.pool()).await?)
+}
+
+/// One mail.
+pub async fn one(db: &Db, mail: MailId) -> Result<Option<Row>, DbError> {
+    let sql = sqlx::AssertSqlSafe(format!("{ROW} where m.id = $1"));
+    Ok(sqlx::query_as(sql).bind(mail.0).fetch_optional(db.pool()).await?)
+}
+
+/// A file as staff see it.
+#[derive(FromRow)]
+pub struct File {
+    /// Its number.
+    pub n: i32,
+    /// Whose key.
+    pub unit: Uuid,
+    /// What it is.
+    pub kind: String,
+    /// In bytes.
+    pub bytes: i64,
+    /// SHA-256.
+    pub digest: Vec<u8>,
+    /// The file.
+    pub object: Option<Uuid>,
+    /// As it stood in the mail.
+    pub as_sent: Option<Uuid>,
+    /// When it was destroyed.
+    pub destroyed_at: Option<jiff_sqlx::Timestamp>,
+    /// By whom.
+    pub destroyed_by: Option<Uuid>,
+}
+
+/// The files of a mail, in order.
+pub async fn files(db: &Db, mail: MailId) -> Result<Vec<File>, DbError> {
+    let find = "select n, unit, kind, bytes, digest, object, as_sent, destroyed_at, destroyed_by from mail_part where mail = $1 order by n";
+    Ok(sqlx::query_as(find).bind(mail.0).fetch_all(db.pool()).await?)
+}
+
+/// What a person made of a mail; `false`: it was settled before, or is not read yet.
+pub async fn settle(
+    db: &Db,
+    mail: MailId,
+    outcome: &'static str,
+    case: Option<CaseId>,
+    by: StaffId,
+    why: Vec<u8>,
+    at: Timestamp,
+) -> Result<bool, DbError> {
+    db.write(move |tx| {
+        Box::pin(async move {
+            let done = sqlx::query(
+                "update mail set state = 'settled', outcome = $2, case_id = coalesce($3, case_id), settled_by = $4, why = $5, settled_at = $6
+                  where id = $1 and state not in ('settled', 'arrived')",
+            )
+            .bind(mail.0)
+            .bind(outcome)
+            .bind(case.map(|c| c.0))
+            .bind(by.0)
+            .bind(why)
+            .bind(at.to_sqlx())
+            .execute(tx)
+            .await?;
+            Ok(done.rows_affected() > 0)
+        })
+    })
+    .await
+}
+
+/// Marks every file under a key as destroyed; gives the objects that are to be removed.
+pub async fn destroy(db: &Db, unit: Uuid, by: StaffId, at: Timestamp) -> Result<Vec<ObjectId>, DbError> {
+    db.write(move |tx| {
+        Box::pin(async move {
+            let objects: Vec<(Option<Uuid>, Option<Uuid>)> = sqlx::query_as(
+                "with was as (select mail, n, object, as_sent from mail_part where unit = $1 and destroyed_at is null for update)
+                 update mail_part p set object = null, as_sent = null, destroyed_at = $3, destroyed_by = $2
+                   from was where p.mail = was.mail and p.n = was.n returning was.object, was.as_sent",
+            )
+            .bind(unit)
+            .bind(by.0)
+            .bind(at.to_sqlx())
+            .fetch_all(tx)
+            .await?;
+            Ok(objects.into_iter().flat_map(|(a, b)| [a, b]).flatten().map(ObjectId).collect())
+        })
+    })
+    .await
+}
+
+/// Which of these sealed files are still a mail's: the others of the inbound folder are of nobody.
+pub async fn known_inbound(db: &Db, objects: Vec<Uuid>) -> Result<Vec<Uuid>, DbError> {
+    let find = "select inbound from mail where inbound = any ($1)";
+    Ok(sqlx::query_scalar(find).bind(objects).fetch_all(db.pool()).await?)
+}
+
+/// A digest as messages have it.
+pub fn digest(bytes: &[u8]) -> Digest {
+    Digest(bytes.try_into().unwrap_or_default())
+}
