@@ -15,6 +15,7 @@
 
 pub mod duties;
 pub mod files;
+mod mails;
 mod recipients;
 pub mod register;
 

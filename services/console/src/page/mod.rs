@@ -14,6 +14,7 @@ mod files;
 mod gate;
 mod guard;
 mod incidents;
+mod mails;
 mod operator_end;
 mod orders;
 mod parked;
@@ -239,6 +240,11 @@ pub fn router(app: App, settings: &Settings) -> Router {
         .route("/cases/{case}/order/{order}", post(orders::order))
         .route("/register/{entry}", get(entry::page))
         .route("/register/{entry}/{order}", post(entry_orders::order))
+        .route("/mails", get(mails::list))
+        .route("/mails/{mail}", get(mails::page))
+        .route("/mails/{mail}/show", post(mails::show))
+        .route("/mails/{mail}/settle", post(mails::settle))
+        .route("/mails/{mail}/files/{number}/destroy", post(mails::destroy))
         .route("/tasks", get(tasks::page))
         .route("/gate", get(gate::page))
         .route("/gate/runs", get(gate::runs))

@@ -244,7 +244,8 @@ async fn the_corpus_of_mails_ends_in_letters_bounces_and_quarantine() {
     assert!(counts[&MailState::Triage] >= 20 && counts[&MailState::Bounce] >= 28, "{counts:?}");
     assert!(counts[&MailState::Automatic] >= 3 && counts[&MailState::Feedback] >= 1, "{counts:?}");
     // Two of the carriers' mails have one Message-ID and two texts.
-    let only_conflicts = "select count(*) from intake.mail where state = 'quarantine' and reason <> 'message-id-reused'";
+    let only_conflicts =
+        "select count(*) from intake.mail where state = 'quarantine' and reason <> 'message-id-reused'";
     assert_eq!(desk.count(only_conflicts).await, 0, "{counts:?}");
     desk.close().await;
 }
