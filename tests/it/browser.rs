@@ -8,12 +8,13 @@ mod access;
 mod chrome;
 mod console;
 mod duties;
+mod mails;
 mod opt_out;
 mod public;
 mod supervision;
 mod words;
 
-use crate::journey::desk::Desk;
+use crate::journey::{desk::Desk, incoming};
 use chrome::Chrome;
 use words::Words;
 
@@ -45,6 +46,15 @@ async fn staff_take_a_stop_from_the_dry_run_to_its_evidence() {
     let desk = Desk::open().await;
     opt_out::from_the_case_to_the_evidence(&chrome, &desk).await;
     opt_out::the_developers_pages(&chrome, &desk).await;
+    chrome.close().await;
+}
+
+/// A mail that arrived, from the list to what a person makes of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn staff_open_a_mail_destroy_a_file_of_it_and_settle_it() {
+    let Some(chrome) = Chrome::open().await else { return };
+    let desk = Desk::with(incoming::plan()).await;
+    mails::from_the_list_to_a_settled_mail(&chrome, &desk).await;
     chrome.close().await;
 }
 

@@ -356,7 +356,7 @@ impl Commands {
     }
 
     /// Asks any request of the table (disclosure).
-    pub(crate) async fn ask<R: Request>(&self, request: &R) -> Result<R::Reply, CommandError> {
+    pub async fn ask<R: Request>(&self, request: &R) -> Result<R::Reply, CommandError> {
         self.bus.ask(request).await.map_err(|e| failed(e, R::ENTRY.at))
     }
 

@@ -39,7 +39,7 @@ pub struct MailList {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MailRow {
     /// Its id.
-    pub mail: MailId,
+    pub id: MailId,
     /// 到達: arrival at the desk.
     pub received_at: Timestamp,
     /// Where it stands.
@@ -65,7 +65,7 @@ pub struct MailRow {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ShowMail {
     /// Which.
-    pub mail: MailId,
+    pub id: MailId,
     /// Who looks.
     pub staff: StaffId,
     /// The console's row of who looked.
@@ -121,7 +121,7 @@ pub struct MailFile {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SettleMail {
     /// Which.
-    pub mail: MailId,
+    pub id: MailId,
     /// What.
     pub outcome: MailOutcome,
     /// The case that it belongs to; with [`MailOutcome::Case`], and only then.
@@ -134,7 +134,7 @@ pub struct SettleMail {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct DestroyMailFile {
     /// Which mail.
-    pub mail: MailId,
+    pub id: MailId,
     /// Its number in the mail.
     pub number: u32,
 }

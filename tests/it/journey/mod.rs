@@ -7,6 +7,7 @@
 pub mod child;
 pub mod contractors;
 pub mod desk;
+pub mod incoming;
 pub mod mails;
 pub mod people;
 pub mod recipients;

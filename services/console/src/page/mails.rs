@@ -58,7 +58,7 @@ impl MailsPage {
         self.numbers.get(&row.case?.0).map(String::as_str)
     }
     fn more(&self, list: &MailList) -> String {
-        let last = list.rows.last().map_or(String::new(), |row| format!("{}_{}", row.received_at, row.mail));
+        let last = list.rows.last().map_or(String::new(), |row| format!("{}_{}", row.received_at, row.id));
         format!("/mails?state={}&after={last}", self.state.map_or("", MailState::as_str))
     }
     fn is(&self, state: &MailState) -> bool {
@@ -164,7 +164,7 @@ pub async fn page(State(_): State<App>, _: SignedIn, Path(_): Path<MailId>) -> a
 pub async fn show(State(app): State<App>, Path(mail): Path<MailId>, Signed { who, .. }: Signed) -> Answer {
     let staff = who.staff.id;
     let cause = audit::looked(&app.db, staff, None, "mail", FIELDS, app.clock.now()).await?;
-    let detail = match app.commands.ask(&ShowMail { mail, staff, cause }).await {
+    let detail = match app.commands.ask(&ShowMail { id: mail, staff, cause }).await {
         Ok(MailReply::Found(detail)) => *detail,
         Ok(MailReply::Unknown) => return Ok(not_found_for(&who, &app)),
         Err(error) => return Ok(answer::failed(&who, &app, next(), &error, None)),
@@ -226,7 +226,7 @@ pub async fn settle(State(app): State<App>, Path(mail): Path<MailId>, Signed { w
         Ok(by) => by,
         Err(word) => return wrong(word),
     };
-    let reply = app.commands.settle_mail(by, SettleMail { mail, outcome, case }).await;
+    let reply = app.commands.settle_mail(by, SettleMail { id: mail, outcome, case }).await;
     let again = Some((format!("/mails/{mail}/settle"), fields.clone()));
     Ok(answer::answer(&who, &app, next(), reply, again))
 }
@@ -246,7 +246,7 @@ pub async fn destroy(
         Ok(by) => by,
         Err(word) => return wrong(word),
     };
-    let reply = app.commands.destroy_mail_file(by, DestroyMailFile { mail, number }).await;
+    let reply = app.commands.destroy_mail_file(by, DestroyMailFile { id: mail, number }).await;
     let again = Some((format!("/mails/{mail}/files/{number}/destroy"), fields.clone()));
     Ok(answer::answer(&who, &app, next(), reply, again))
 }

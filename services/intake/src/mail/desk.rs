@@ -62,7 +62,7 @@ fn done(mail: MailId, status: &'static str) -> StaffReply {
 
 fn row(row: &Row) -> MailRow {
     MailRow {
-        mail: MailId(row.id),
+        id: MailId(row.id),
         received_at: row.received_at.to_jiff(),
         // The column's check has the same words.
         state: row.state.parse().unwrap_or(MailState::Quarantine),
@@ -87,8 +87,8 @@ impl MailDesk {
     }
 
     async fn show(&self, asked: ShowMail) -> Result<MailReply, HandleError> {
-        let Some(found) = store::one(self.bus.db(), asked.mail).await? else { return Ok(MailReply::Unknown) };
-        let files = store::files(self.bus.db(), asked.mail).await?;
+        let Some(found) = store::one(self.bus.db(), asked.id).await? else { return Ok(MailReply::Unknown) };
+        let files = store::files(self.bus.db(), asked.id).await?;
         let known = match &found.sealed {
             None => None,
             Some(sealed) => self.mails.parts().open(found.id, sealed).await?,
@@ -107,7 +107,7 @@ impl MailDesk {
                     }
                     known
                 });
-                Some(seal_json(&console, asked.mail.0.as_bytes(), &shown).map_err(unavailable)?)
+                Some(seal_json(&console, asked.id.0.as_bytes(), &shown).map_err(unavailable)?)
             }
         };
         let files = files.iter().map(|file| MailFile {
@@ -149,24 +149,24 @@ impl MailDesk {
         };
         let plain = why.disclose(Purpose::SealForOwner).as_bytes();
         let vault = self.persons.custody().vault();
-        let why = match vault.existing_key(order.mail.0, RecordClass::Correspondence).await {
+        let why = match vault.existing_key(order.id.0, RecordClass::Correspondence).await {
             Ok(key) => key.seal(WHY_PLACE, plain).map_err(unavailable)?,
             Err(VaultError::Erased { .. } | VaultError::Missing(_)) => return Ok(refused("mail-unknown", None)),
             Err(error) => return Err(unavailable(error)),
         };
         let (at, outcome) = (self.bus.clock().now(), order.outcome.as_str());
-        let settled = store::settle(self.bus.db(), order.mail, outcome, case, command.staff, why, at).await?;
+        let settled = store::settle(self.bus.db(), order.id, outcome, case, command.staff, why, at).await?;
         if settled {
-            return Ok(done(order.mail, "settled"));
+            return Ok(done(order.id, "settled"));
         }
         // The same form again, or somebody was faster.
-        Ok(match store::one(self.bus.db(), order.mail).await? {
+        Ok(match store::one(self.bus.db(), order.id).await? {
             None => refused("mail-unknown", None),
             Some(row) if row.state == "arrived" => refused("mail-not-read-yet", None),
             Some(row)
                 if row.outcome.as_deref() == Some(outcome) && row.case_id == case.map(|c| c.0).or(row.case_id) =>
             {
-                done(order.mail, "settled")
+                done(order.id, "settled")
             }
             Some(_) => refused("mail-settled-otherwise", None),
         })
@@ -181,7 +181,7 @@ impl MailDesk {
             return Ok(reply);
         }
         let order = &command.order;
-        let files = store::files(self.bus.db(), order.mail).await?;
+        let files = store::files(self.bus.db(), order.id).await?;
         let Some(file) = files.iter().find(|file| u32::try_from(file.n) == Ok(order.number)) else {
             return Ok(refused("file-unknown", Some("number")));
         };
@@ -195,6 +195,6 @@ impl MailDesk {
             .collect();
         self.mails.parts().destroy(file.unit, objects).await?;
         store::destroy(self.bus.db(), file.unit, command.staff, self.bus.clock().now()).await?;
-        Ok(done(order.mail, "destroyed"))
+        Ok(done(order.id, "destroyed"))
     }
 }

@@ -61,7 +61,7 @@ impl Desk {
     }
 
     async fn mail(&self, mail: MailId) -> MailDetail {
-        let asked = ShowMail { mail, staff: StaffId::new(), cause: Uuid::now_v7() };
+        let asked = ShowMail { id: mail, staff: StaffId::new(), cause: Uuid::now_v7() };
         let MailReply::Found(detail) = ask(self, "console", &asked).await else { panic!("no such mail") };
         *detail
     }
@@ -75,7 +75,7 @@ impl Desk {
 
     fn known(&self, detail: &MailDetail) -> Personal<Known> {
         let console = ServiceKey::load_or_create(self.rt.keys_dir(), "console").unwrap();
-        let opened = console.open(detail.row.mail.0.as_bytes(), &detail.known.as_ref().unwrap().0).unwrap();
+        let opened = console.open(detail.row.id.0.as_bytes(), &detail.known.as_ref().unwrap().0).unwrap();
         opened.json().unwrap()
     }
 
@@ -174,7 +174,7 @@ async fn what_cannot_be_read_waits_for_a_person_and_the_others_go_on() {
     }
     let list = ask(&desk, "console", &ListMails::default()).await;
     assert_eq!((list.rows.len(), list.more), (5, false), "nothing is dropped");
-    let after = Some((list.rows[2].received_at, list.rows[2].mail));
+    let after = Some((list.rows[2].received_at, list.rows[2].id));
     let rest = ask(&desk, "console", &ListMails { state: None, after }).await;
     assert_eq!(rest.rows, list.rows[3..]);
     let only = ask(&desk, "console", &ListMails { state: Some(MailState::Triage), after: None }).await;
@@ -191,7 +191,7 @@ async fn a_person_settles_a_mail_and_destroys_a_file_of_it() {
     let case = desk.request_of(&someone).await;
     let mail = desk.bring(LETTER.as_bytes()).await;
     desk.read(mail).await;
-    let settle = |outcome, case| desk.order(SettleMail { mail, outcome, case });
+    let settle = |outcome, case| desk.order(SettleMail { id: mail, outcome, case });
     assert_eq!(word(&settle(MailOutcome::Case, None).await), "case-missing");
     assert_eq!(word(&settle(MailOutcome::Case, Some(CaseId::new())).await), "case-unknown");
     assert_eq!(word(&settle(MailOutcome::Spam, Some(case)).await), "case-with-other-outcome");
@@ -201,7 +201,7 @@ async fn a_person_settles_a_mail_and_destroys_a_file_of_it() {
     let row = desk.mail(mail).await.row;
     assert_eq!((row.state, row.case, row.outcome), (MailState::Settled, Some(case), Some(MailOutcome::Case)));
 
-    let destroy = |number| desk.order(DestroyMailFile { mail, number });
+    let destroy = |number| desk.order(DestroyMailFile { id: mail, number });
     assert_eq!(word(&destroy(7).await), "file-unknown");
     assert_eq!(word(&destroy(0).await), "destroyed");
     assert_eq!(word(&destroy(0).await), "destroyed", "pressed twice");
