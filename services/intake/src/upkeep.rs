@@ -1,6 +1,6 @@
-//! What is done once in a while: hatches that no filing needs are removed, filings that wait for a person are counted.
+//! What is done once in a while: hatches that no filing needs are removed, filings and mails that wait for a person are counted.
 
-use crate::tray;
+use crate::{mail, tray};
 use chassis::{Bus, telemetry};
 use std::{sync::Arc, time::Duration};
 
@@ -19,6 +19,16 @@ pub async fn run(bus: Arc<Bus>) {
             #[allow(clippy::cast_precision_loss)] // a handful
             Ok(n) => telemetry::level("madoguchi.filings.parked_now", n as f64, "filing"),
             Err(error) => tracing::warn!(%error, "parked filings could not be counted"),
+        }
+        match mail::store::waiting(bus.db()).await {
+            #[allow(clippy::cast_precision_loss)] // a handful, and seconds
+            Ok(rows) => {
+                for row in rows {
+                    telemetry::level("madoguchi.mails.waiting", row.mails as f64, row.state);
+                    telemetry::level("madoguchi.mails.age", row.oldest_seconds, row.state);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "waiting mails could not be counted"),
         }
     }
 }

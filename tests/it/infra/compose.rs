@@ -80,6 +80,12 @@ fn every_container_has_its_own_secrets_and_nobody_elses() {
                     ["payment-reconciliation", "opt-out-propagation", "console"].contains(process),
                     "{process} has no use for the object store"
                 ),
+                // On their way in: the door writes them, intake takes them. What the door writes is all that it sees.
+                "inbound" => {
+                    assert!(["door", "intake"].contains(process), "{process} has no use for mails on their way in");
+                    assert!(target.ends_with("/objects/inbound"), "{process}: {target}");
+                }
+                "correspondence" => assert_eq!(*process, "intake", "{process} has no use for mails"),
                 other => panic!("{process}: what does it want with {other}?"),
             }
         }

@@ -222,6 +222,31 @@ pub async fn counts(db: &Db) -> Result<Vec<(String, i64)>, DbError> {
     Ok(sqlx::query_as("select state, count(*) from mail group by state order by state").fetch_all(db.pool()).await?)
 }
 
+/// What waits in one state.
+pub struct Waiting {
+    /// Which.
+    pub state: &'static str,
+    /// How many.
+    pub mails: i64,
+    /// Since when the oldest has waited, in seconds; 0 = none.
+    pub oldest_seconds: f64,
+}
+
+/// What waits to be read, and what waits for a person. A state in which nothing waits is said as 0.
+pub async fn waiting(db: &Db) -> Result<Vec<Waiting>, DbError> {
+    let rows: Vec<(String, i64, f64)> = sqlx::query_as(
+        "select state, count(*), coalesce(extract(epoch from now() - min(received_at)), 0)::float8 from mail
+          where state in ('arrived', 'triage', 'threaded', 'quarantine') group by state",
+    )
+    .fetch_all(db.pool())
+    .await?;
+    let of = |state: &'static str| {
+        let found = rows.iter().find(|row| row.0 == state);
+        Waiting { state, mails: found.map_or(0, |row| row.1), oldest_seconds: found.map_or(0.0, |row| row.2) }
+    };
+    Ok(["arrived", "triage", "threaded", "quarantine"].map(of).into())
+}
+
 /// One mail.
 pub async fn one(db: &Db, mail: MailId) -> Result<Option<Row>, DbError> {
     Ok(sqlx::query_as(rows!("where m.id = $1")).bind(mail.0).fetch_optional(db.pool()).await?)
