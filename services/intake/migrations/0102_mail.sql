@@ -21,6 +21,8 @@ create table mail (
   tries       int not null default 0,
   next_at     timestamptz,                          -- when it is read (again); null: not waiting
   read_at     timestamptz,
+  ack_at      timestamptz,                          -- when it was decided that its sender is told; null: not told
+  ack_next    timestamptz,                          -- when that is tried (again); null: done, or never
   settled_at  timestamptz,
   settled_by  uuid,
   outcome     text constraint mail_outcome check (outcome in ('case', 'no-request', 'spam')),
@@ -28,6 +30,8 @@ create table mail (
   constraint mail_settled check ((state = 'settled') = (settled_at is not null and settled_by is not null and outcome is not null))
 );
 create index mail_due on mail (next_at) where next_at is not null;
+create index mail_ack_due on mail (ack_next) where ack_next is not null;
+create index mail_sender on mail (sender_tag, ack_at) where ack_at is not null;
 create index mail_open on mail (received_at, id) where state in ('triage', 'threaded', 'quarantine');
 create index mail_all on mail (received_at, id);
 create index mail_message on mail (message_tag) where message_tag is not null;

@@ -91,7 +91,8 @@ impl Alerts {
             Err(reason) => return AlertReply::Never { reason },
         };
         let words = body(&alert, link);
-        let letter = Letter { id: alert.id, subject: texts().subject.of(alert.kind), words, since: alert.at };
+        let letter =
+            Letter { id: alert.id, subject: texts().subject.of(alert.kind), words, since: alert.at, answers: false };
         let answer = match write(&letter, &self.from, &to) {
             Ok(mail) => self.transport.send(alert.id, mail).await,
             Err(why @ (NoMail::Address | NoMail::Headers)) => Answer::Never(why.into()),

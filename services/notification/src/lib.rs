@@ -2,6 +2,7 @@
 //!
 //! [`message`] is the machine, [`texts`] and [`mail`] compose, [`transport`] sends; the rest is shell. See README.md.
 
+pub mod acknowledgement;
 pub mod alert;
 pub mod mail;
 pub mod message;
@@ -17,7 +18,7 @@ use chassis::{Home, Runtime, Started};
 use contracts::{
     Service,
     alert::SendAlert,
-    correspondence::{NoticeOwner, WhoseNotice},
+    correspondence::{AcknowledgeMail, NoticeOwner, WhoseNotice},
 };
 use privacy::ServiceKey;
 use std::sync::Arc;
@@ -54,6 +55,16 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
         async move { Ok(alerts.send(alert).await) }
     });
 
+    let acknowledgements = Arc::new(acknowledgement::Acknowledgements {
+        key: ServiceKey::load_or_create(rt.keys_dir(), Service::Notification.token()).context("`house.keys_dir`")?,
+        transport: transport.clone(),
+        from: setting.from.clone(),
+        link: setting.status_url.trim_end_matches("/status").to_owned(),
+    });
+    bus.answer::<AcknowledgeMail, _, _>(move |asked| {
+        let acknowledgements = acknowledgements.clone();
+        async move { Ok(acknowledgements.send(asked).await) }
+    });
     let owners = store.clone();
     bus.answer::<WhoseNotice, _, _>(move |asked| {
         let owners = owners.clone();

@@ -56,17 +56,17 @@ impl From<NoMail> for Code {
 }
 
 #[derive(Clone)]
-struct AutoSubmitted;
+struct AutoSubmitted(&'static str);
 
 impl Header for AutoSubmitted {
     fn name() -> HeaderName {
         HeaderName::new_from_ascii_str("Auto-Submitted")
     }
     fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self)
+        Ok(Self("auto-generated"))
     }
     fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), "auto-generated".into())
+        HeaderValue::new(Self::name(), self.0.into())
     }
 }
 
@@ -108,7 +108,7 @@ pub fn compose(
     to: &Personal<String>,
 ) -> Result<Mail, NoMail> {
     let words = body(notice.text, notice.language, &notice.receipt_number, status_url);
-    write(&Letter { id, subject: subject(notice.language), words, since: notice.since }, from, to)
+    write(&Letter { id, subject: subject(notice.language), words, since: notice.since, answers: false }, from, to)
 }
 
 /// What a mail says.
@@ -121,6 +121,8 @@ pub struct Letter<'a> {
     pub words: String,
     /// Its date.
     pub since: Timestamp,
+    /// It answers a mail by itself: nobody may answer it by himself in turn, and no bounce of it comes back (RFC 3834, 3.3).
+    pub answers: bool,
 }
 
 /// Writes one mail. The same letter gives the same bytes.
@@ -131,7 +133,8 @@ pub fn write(letter: &Letter<'_>, from: &Mailbox, to: &Personal<String>) -> Resu
     let to = address(to)?;
     let to = to.disclose(Purpose::NotifyPerson);
     // Said here and not read back from the headers: the library cannot read a quoted local part that it wrote.
-    let envelope = Envelope::new(Some(from.email.clone()), vec![to.clone()]).map_err(|_| NoMail::Headers)?;
+    let sender = (!letter.answers).then(|| from.email.clone());
+    let envelope = Envelope::new(sender, vec![to.clone()]).map_err(|_| NoMail::Headers)?;
     let message = Message::builder()
         .envelope(envelope)
         .from(from.clone())
@@ -139,7 +142,7 @@ pub fn write(letter: &Letter<'_>, from: &Mailbox, to: &Personal<String>) -> Resu
         .subject(letter.subject)
         .date(SystemTime::from(letter.since))
         .message_id(Some(format!("<{}@{}>", letter.id, from.email.domain())))
-        .header(AutoSubmitted)
+        .header(AutoSubmitted(if letter.answers { "auto-replied" } else { "auto-generated" }))
         .singlepart(SinglePart::builder().header(ContentType::TEXT_PLAIN).body(letter.words.clone()))
         .map_err(|_| NoMail::Headers)?;
     Ok(Mail { envelope: message.envelope().clone(), bytes: message.formatted() })

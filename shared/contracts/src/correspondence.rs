@@ -139,6 +139,18 @@ pub struct DestroyMailFile {
     pub number: u32,
 }
 
+/// `req.notification.acknowledge`: tells the sender of a mail that it arrived. The same id again is the same mail with the same
+/// Message-ID.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct AcknowledgeMail {
+    /// The acknowledgement.
+    pub id: NoticeId,
+    /// The sender's mailbox, sealed to notification; additional data = the acknowledgement's id.
+    pub to: Sealed,
+    /// 到達: when the mail arrived.
+    pub at: Timestamp,
+}
+
 /// `req.notification.whose`: which case were these notices about? Asked for the mails that a mail refers to.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct WhoseNotice {

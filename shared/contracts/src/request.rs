@@ -7,7 +7,10 @@ use crate::{
     alert::{AlertReply, SendAlert, SetContact},
     books::{BooksReply, ReplayRecipient, ShowBooks},
     carried::{ExportFile, ExportReply, ImportFile, ImportReply},
-    correspondence::{DestroyMailFile, ListMails, MailList, MailReply, NoticeOwner, SettleMail, ShowMail, WhoseNotice},
+    correspondence::{
+        AcknowledgeMail, DestroyMailFile, ListMails, MailList, MailReply, NoticeOwner, SettleMail, ShowMail,
+        WhoseNotice,
+    },
     duty::{
         AnswerComplaint, AttestErasure, BasedOnLawList, BringWorkOrder, ComplaintList, ComplaintTold, DutiesReply,
         EndOperator, EndOperatorPreview, ForwardComplaint, HospitalStopped, IssueStopDocument, ListBasedOnLaw,
@@ -82,6 +85,7 @@ requests! {
     StaffCommand<SettleMail> => StaffReply, Intake "settle-mail" by [Console];
     StaffCommand<DestroyMailFile> => StaffReply, Intake "destroy-mail-file" by [Console];
     WhoseNotice => NoticeOwner, Notification "whose" by [Intake];
+    AcknowledgeMail => AlertReply, Notification "acknowledge" by [Intake];
     StaffCommand<ConfirmIdentity> => StaffReply, Identity "confirm" by [Console];
     StaffCommand<AskForCompletion> => StaffReply, Identity "ask-for-completion" by [Console];
     StaffCommand<RejectIdentity> => StaffReply, Identity "reject" by [Console];

@@ -81,6 +81,36 @@ async fn an_answer_finds_its_case_and_a_strangers_mail_waits_for_a_person() {
     assert_eq!(rows.counts, [(MailState::Loop, 1), (MailState::Threaded, 1), (MailState::Triage, 1)]);
     let states: Vec<_> = rows.rows.iter().map(|row| (row.state, row.case)).collect();
     assert_eq!(states, [(MailState::Threaded, Some(filed.case)), (MailState::Triage, None)]);
-    // Nothing was answered: what the person has is what the desk said by itself.
-    mails::are(&desk, &person.mail, &filed.receipt.receipt_number, 2).await;
+
+    // Both are told once that it arrived; our own mail is answered by nobody.
+    for address in [&*person.mail, "x@example.test"] {
+        let told = eventually("the sender is told", || async {
+            let mails = mails::to(&desk.mail_folder(), address);
+            mails.into_iter().find(|mail| mail.header("auto-submitted") == "auto-replied").ok_or("not yet")
+        })
+        .await;
+        assert!(!told.body.contains(&filed.receipt.receipt_number), "it says nothing of any request: {}", told.body);
+    }
+    assert_eq!(mails::to(&desk.mail_folder(), "desk@desk.test").len(), 0);
+    let again = "From: x@example.test\r\nTo: desk@desk.test\r\nMessage-ID: <c@example.test>\r\n\r\nletter\r\n";
+    assert_eq!(bring(&desk, &key, again.to_owned()).await, 202);
+    // What we told comes back to us as another desk would send it: by a machine, and so it ends.
+    let reply =
+        "From: x@example.test\r\nAuto-Submitted: auto-replied\r\nMessage-ID: <d@example.test>\r\n\r\nwe received\r\n";
+    assert_eq!(bring(&desk, &key, reply.to_owned()).await, 202);
+    eventually("both are read", || async {
+        let list = desk.commands.ask(&ListMails::default()).await.map_err(|e| e.to_string())?;
+        if list.counts.contains(&(MailState::Automatic, 1)) && list.rows.len() == 3 {
+            Ok(())
+        } else {
+            Err(format!("{:?}", list.counts))
+        }
+    })
+    .await;
+    let waits: i64 = sqlx::query_scalar("select count(*) from intake.mail where ack_next is not null")
+        .fetch_one(&mut desk.admin().await)
+        .await
+        .unwrap();
+    assert_eq!(waits, 0, "within the hour nobody is told again");
+    assert_eq!(mails::to(&desk.mail_folder(), "x@example.test").len(), 1);
 }

@@ -49,6 +49,12 @@ pub fn file(arrival: &Arrival, before: Option<Before>, belongs_to_a_case: bool) 
     }
 }
 
+/// Whether the sender is told that it arrived: only of what a person wrote and nobody has said to keep silent about (RFC 3834).
+pub fn is_acknowledged(arrival: &Arrival, filed: &Filed) -> bool {
+    matches!(arrival, Arrival::Letter { silence: None, .. })
+        && matches!(filed.state, MailState::Triage | MailState::Threaded)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,7 +80,10 @@ mod tests {
             (&bounce, Some(Before::Same), false, MailState::Repeated, None),
         ];
         for (arrival, before, case, state, reason) in cases {
-            assert_eq!(file(arrival, before, case), Filed { state, reason: reason.map(Code::of) });
+            let filed = file(arrival, before, case);
+            assert_eq!(filed, Filed { state, reason: reason.map(Code::of) });
+            let told = matches!(state, MailState::Triage | MailState::Threaded) && reason.is_none();
+            assert_eq!(is_acknowledged(arrival, &filed), told, "{filed:?}");
         }
     }
 

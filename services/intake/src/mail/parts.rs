@@ -55,31 +55,33 @@ impl Parts {
     /// # Errors
     /// The key database or the disk is away.
     pub async fn keep_whole(&self, mail: Uuid, raw: &[u8]) -> Result<ObjectId, HandleError> {
-        self.put(mail, SKELETON, raw).await
+        self.put(mail, ObjectId::derived(mail, "skeleton"), SKELETON, raw).await
     }
 
     /// Puts the parts into the store: the skeleton, and each file under a key of its own. What lies in an inner mail is under the
-    /// key of that inner mail: it ends with it. Said twice, it is put twice, and the first ones are swept.
+    /// key of that inner mail: it ends with it. Each has a name made from the mail's, so that a mail that is taken in again after a
+    /// crash leaves nothing behind.
     ///
     /// # Errors
     /// The key database or the disk is away.
     pub async fn keep(&self, id: Uuid, raw: &[u8], mail: &Mail) -> Result<(ObjectId, Vec<PartRow>), HandleError> {
         let places: Vec<Range<usize>> = mail.attachments.iter().filter_map(|file| file.place.clone()).collect();
-        let skeleton = self.put(id, SKELETON, &without(raw, &places)).await?;
+        let skeleton = self.keep_whole(id, &without(raw, &places)).await?;
         let (mut rows, mut outer) = (vec![], id);
         for (n, file) in mail.attachments.iter().enumerate() {
             if file.depth == 0 {
                 outer = Uuid::new_v5(&id, format!("file {n}").as_bytes());
             }
-            rows.push(self.file(outer, raw, file).await?);
+            rows.push(self.file(outer, n, raw, file).await?);
         }
         Ok((skeleton, rows))
     }
 
-    async fn file(&self, unit: Uuid, raw: &[u8], file: &Attachment) -> Result<PartRow, HandleError> {
-        let object = self.put(unit, FILE, &file.bytes).await?;
+    async fn file(&self, unit: Uuid, n: usize, raw: &[u8], file: &Attachment) -> Result<PartRow, HandleError> {
+        let name = |what: &str| ObjectId::derived(unit, &format!("{what} {n}"));
+        let object = self.put(unit, name("file"), FILE, &file.bytes).await?;
         let as_sent = match file.place.clone().and_then(|place| raw.get(place)) {
-            Some(bytes) => Some(self.put(unit, AS_SENT, bytes).await?),
+            Some(bytes) => Some(self.put(unit, name("as sent"), AS_SENT, bytes).await?),
             None => None,
         };
         Ok(PartRow {
@@ -93,12 +95,11 @@ impl Parts {
         })
     }
 
-    async fn put(&self, unit: Uuid, place: &[u8], plain: &[u8]) -> Result<ObjectId, HandleError> {
+    async fn put(&self, unit: Uuid, name: ObjectId, place: &[u8], plain: &[u8]) -> Result<ObjectId, HandleError> {
         let vault = self.custody.vault();
         let sealed = vault.seal(unit, RecordClass::Correspondence, place, plain).await.map_err(unavailable)?;
-        let object = ObjectId::new();
-        self.objects.put(object, sealed).await.map_err(unavailable)?;
-        Ok(object)
+        self.objects.put(name, sealed).await.map_err(unavailable)?;
+        Ok(name)
     }
 
     /// Ends a file: its key, then its bytes. Repeating it is safe.

@@ -5,11 +5,15 @@ use super::{
     Known,
     outcome::{self, Before},
     parts::Parts,
-    store::{self, Due, Taken},
+    store::{self, Due, Taken, Took},
 };
 use crate::{config::MailSettings, person::Persons};
 use chassis::{Bus, HandleError, objects::Objects, telemetry};
-use contracts::{CaseId, Code, MailState, NoticeId, ObjectId, Uuid, correspondence::WhoseNotice};
+use contracts::{
+    CaseId, Code, MailState, NoticeId, ObjectId, Service, Uuid,
+    alert::AlertReply,
+    correspondence::{AcknowledgeMail, WhoseNotice},
+};
 use futures::{StreamExt, stream};
 use jiff::SignedDuration;
 use mail::{
@@ -17,7 +21,7 @@ use mail::{
     apart::{Crash, Reader as Apart},
     kind::{Ours, classify},
 };
-use privacy::{BlindIndex, Personal, Purpose};
+use privacy::{BlindIndex, Personal, Purpose, seal_to};
 use sha2::{Digest, Sha256};
 use std::{sync::Arc, time::Duration};
 
@@ -72,6 +76,9 @@ impl Mails {
                 Ok(_) => {}
                 Err(error) => tracing::warn!(%error, "mails cannot be read now; they are tried again"),
             }
+            if let Err(error) = self.acknowledge_due().await {
+                tracing::warn!(%error, "senders cannot be told now; it is tried again");
+            }
             if stop.pause(poll).await {
                 return;
             }
@@ -97,6 +104,39 @@ impl Mails {
         Ok(n)
     }
 
+    /// 受信のお知らせ: tells senders that their mails arrived.
+    async fn acknowledge_due(&self) -> Result<(), HandleError> {
+        for due in store::claim_acknowledgements(self.bus.db(), self.bus.clock().now(), CLAIM).await? {
+            let known = self.parts.open(due.id, &due.sealed).await?;
+            let sender = known.as_ref().and_then(|known| {
+                let mail = known.disclose(Purpose::NotifyPerson).mail.as_ref()?;
+                Some(Personal::new(mail.from.first()?.address.clone()))
+            });
+            let id = NoticeId::derived(due.id, "acknowledgement");
+            let reply = match sender {
+                None => None,
+                Some(sender) => {
+                    let key = self.persons.key_of(Service::Notification)?;
+                    let plain = sender.disclose(Purpose::SealForOwner).as_bytes();
+                    let to = seal_to(&key, id.0.as_bytes(), plain).map_err(crate::person::unavailable)?;
+                    // No answer: it is tried again in a minute.
+                    let Ok(reply) = self.bus.ask(&AcknowledgeMail { id, to, at: due.received_at.to_jiff() }).await
+                    else {
+                        continue;
+                    };
+                    Some(reply)
+                }
+            };
+            match reply {
+                Some(AlertReply::NotNow { .. }) => {}
+                Some(AlertReply::Sent | AlertReply::Never { .. }) | None => {
+                    store::acknowledged(self.bus.db(), due.id).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     async fn read(&self, due: Due) -> Result<(), HandleError> {
         // Its key was destroyed: nothing is left to read.
         let Some(known) = self.parts.open(due.id, &due.sealed).await? else { return Ok(()) };
@@ -118,7 +158,11 @@ impl Mails {
             }
         };
         let reason = taken.reason.clone();
-        if store::taken(self.bus.db(), taken).await? {
+        let took = store::taken(self.bus.db(), taken).await?;
+        if took == Took::Again {
+            return Ok(());
+        }
+        if took == Took::Yes {
             telemetry::count("madoguchi.mails", word);
             if word == "quarantine" {
                 tracing::warn!(mail = %due.id, reason = reason.as_ref().map(Code::as_str), "a mail waits for a person in quarantine");
@@ -166,6 +210,7 @@ impl Mails {
             same_as: None,
             case: None,
             parts: vec![],
+            acknowledge: false,
             at,
         })
     }
@@ -188,6 +233,7 @@ impl Mails {
         };
         let case = self.case_of(&mail).await;
         let filed = outcome::file(&arrival, before.map(|(_, before)| before), case.is_some());
+        let acknowledge = outcome::is_acknowledged(&arrival, &filed);
         let (skeleton, parts) = self.parts.keep(due.id, raw, &mail).await?;
         // The files have keys of their own.
         mail.attachments.iter_mut().for_each(|file| file.bytes = vec![]);
@@ -206,6 +252,7 @@ impl Mails {
             same_as: before.map(|(first, _)| first),
             case,
             parts,
+            acknowledge,
             at: self.bus.clock().now(),
         };
         Ok((taken, word))

@@ -81,6 +81,8 @@ pub struct Taken {
     pub case: Option<CaseId>,
     /// Its files.
     pub parts: Vec<PartRow>,
+    /// Its sender is told that it arrived, unless he was told within the hour.
+    pub acknowledge: bool,
     /// When.
     pub at: Timestamp,
 }
@@ -103,10 +105,32 @@ pub struct PartRow {
     pub as_sent: Option<ObjectId>,
 }
 
-/// Writes what was made of a mail; `false`: another process was faster.
-pub async fn taken(db: &Db, mail: Taken) -> Result<bool, DbError> {
+/// What became of writing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Took {
+    /// Written.
+    Yes,
+    /// Another process was faster.
+    Elsewhere,
+    /// Another mail with its Message-ID was written meanwhile: it is to be filed anew, now.
+    Again,
+}
+
+/// Writes what was made of a mail. Of two with one Message-ID that are read at the same time, the second is filed anew.
+pub async fn taken(db: &Db, mail: Taken) -> Result<Took, DbError> {
     db.write(move |tx| {
         Box::pin(async move {
+            if let (Some(tag), None) = (mail.message_tag, mail.same_as) {
+                lock(tx, tag).await?;
+                let find = "select exists (select from mail where message_tag = $1 and id <> $2)";
+                if sqlx::query_scalar(find).bind(tag.0.as_slice()).bind(mail.id).fetch_one(&mut *tx).await? {
+                    sqlx::query("update mail set next_at = now() where id = $1 and inbound is not null")
+                        .bind(mail.id)
+                        .execute(tx)
+                        .await?;
+                    return Ok(Took::Again);
+                }
+            }
             let done = sqlx::query(
                 "update mail set state = $2, reason = $3, skeleton = $4, sealed = $5, message_tag = $6, sender_tag = $7, same_as = $8,
                         case_id = $9, read_at = $10, inbound = null, next_at = null
@@ -125,7 +149,10 @@ pub async fn taken(db: &Db, mail: Taken) -> Result<bool, DbError> {
             .execute(&mut *tx)
             .await?;
             if done.rows_affected() == 0 {
-                return Ok(false);
+                return Ok(Took::Elsewhere);
+            }
+            if let (true, Some(sender)) = (mail.acknowledge, mail.sender_tag) {
+                acknowledge(tx, mail.id, sender, mail.at).await?;
             }
             for (n, part) in (0i32..).zip(mail.parts) {
                 sqlx::query(
@@ -144,7 +171,70 @@ pub async fn taken(db: &Db, mail: Taken) -> Result<bool, DbError> {
                 .execute(&mut *tx)
                 .await?;
             }
-            Ok(true)
+            Ok(Took::Yes)
+        })
+    })
+    .await
+}
+
+/// Until the transaction ends, nobody else decides about mails with this tag.
+async fn lock(tx: &mut PgConnection, tag: BlindTag) -> Result<(), sqlx::Error> {
+    let lock = "select pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), 0))";
+    sqlx::query(lock).bind(tag.0.as_slice()).execute(tx).await.map(drop)
+}
+
+/// Once an hour for each sender, however many of his mails are read at the same time.
+async fn acknowledge(tx: &mut PgConnection, mail: Uuid, sender: BlindTag, at: Timestamp) -> Result<(), sqlx::Error> {
+    lock(tx, sender).await?;
+    sqlx::query(
+        "update mail set ack_at = $3, ack_next = $3 where id = $1 and not exists (select from mail other
+            where other.sender_tag = $2 and other.ack_at > $3 - interval '1 hour')",
+    )
+    .bind(mail)
+    .bind(sender.0.as_slice())
+    .bind(at.to_sqlx())
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// A mail whose sender is to be told.
+#[derive(FromRow)]
+pub struct AckDue {
+    /// The mail.
+    pub id: Uuid,
+    /// What is known of it.
+    pub sealed: Vec<u8>,
+    /// Arrival.
+    pub received_at: jiff_sqlx::Timestamp,
+}
+
+/// Claims acknowledgements by pushing their time forward. After a day nobody is told any more: it would only confuse.
+pub async fn claim_acknowledgements(db: &Db, now: Timestamp, most: i64) -> Result<Vec<AckDue>, DbError> {
+    db.write(move |tx| {
+        Box::pin(async move {
+            let rows = sqlx::query_as(
+                "update mail set ack_next = case when ack_at > $1 - interval '1 day' then $1 + interval '1 minute' end
+                  where id in (select id from mail where ack_next <= $1 and sealed is not null order by ack_next limit $2
+                                for update skip locked)
+                 returning id, sealed, received_at",
+            )
+            .bind(now.to_sqlx())
+            .bind(most)
+            .fetch_all(tx)
+            .await?;
+            Ok(rows)
+        })
+    })
+    .await
+}
+
+/// The sender was told, or never will be.
+pub async fn acknowledged(db: &Db, mail: Uuid) -> Result<(), DbError> {
+    db.write(move |tx| {
+        Box::pin(async move {
+            sqlx::query("update mail set ack_next = null where id = $1").bind(mail).execute(tx).await?;
+            Ok(())
         })
     })
     .await

@@ -152,6 +152,17 @@ async fn brought_again_it_is_one_and_another_text_under_its_id_is_a_conflict() {
     desk.close().await;
 }
 
+/// Several folders at the same time: whoever reads them, one is the first.
+#[tokio::test(flavor = "multi_thread")]
+async fn brought_by_many_at_once_it_is_one() {
+    let desk = Desk::open().await;
+    let copies: Vec<String> = (0..8).map(|n| format!("X-Folder: {n}\r\n{LETTER}")).collect();
+    futures::future::join_all(copies.iter().map(|copy| desk.bring(copy.as_bytes()))).await;
+    desk.counts("select count(*) from intake.mail where state = 'triage'", 1).await;
+    desk.counts("select count(*) from intake.mail where state = 'repeated'", 7).await;
+    desk.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_read_waits_for_a_person_and_the_others_go_on() {
     let desk = Desk::open().await;
@@ -241,7 +252,7 @@ async fn the_corpus_of_mails_ends_in_letters_bounces_and_quarantine() {
     let counts: BTreeMap<MailState, i64> =
         ask(&desk, "console", &ListMails::default()).await.counts.into_iter().collect();
     assert_eq!(counts.values().sum::<i64>(), samples.len() as i64, "{counts:?}");
-    assert!(counts[&MailState::Triage] >= 20 && counts[&MailState::Bounce] >= 28, "{counts:?}");
+    assert!(counts[&MailState::Triage] >= 19 && counts[&MailState::Bounce] >= 28, "{counts:?}");
     assert!(counts[&MailState::Automatic] >= 3 && counts[&MailState::Feedback] >= 1, "{counts:?}");
     // Two of the carriers' mails have one Message-ID and two texts.
     let only_conflicts =
