@@ -30,6 +30,7 @@ mod start;
 pub mod text;
 pub mod texts;
 pub mod tray;
+pub mod wish;
 
 pub use routes::router;
 pub use start::start;

@@ -30,7 +30,8 @@ pub struct NewRequest {
     person: Party,
     /// 代理人・遺族: needed if and only if the capacity is another than `person`.
     representative: Option<Party>,
-    /// The request in the person's own words. Needed on corrections, suspensions, complaints and consultations.
+    /// The request in the person's own words. Needed on corrections, complaints and consultations; a suspension without
+    /// them, that is without a ground, is taken as a stop of provision, and the receipt says so.
     #[schema(max_length = 2000)]
     words: Option<String>,
     /// Hospitals as far as known; it helps to find the data and is never needed.

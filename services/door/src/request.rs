@@ -3,7 +3,10 @@
 //! Everything that is wrong is said at once, each with the field and a code whose words (and remedy) are in `texts/`. No
 //! error quotes a value. [`crate::draft`] makes the [`Draft`] from JSON or from the form.
 
-use crate::text::{self, BadText};
+use crate::{
+    text::{self, BadText},
+    wish,
+};
 use calendar::EraError;
 use contracts::{Capacity, Date, Kind, Language, Scope, Track};
 use privacy_seal::filing::PersonalDetails;
@@ -164,6 +167,7 @@ pub const CODES: &[&str] = &[
 pub fn check(draft: &Draft, today: Date, rules: Rules) -> Result<Request, Vec<FieldError>> {
     let mut check = Check { errors: Vec::new(), today, rules };
     let kind = check.word::<Kind>("/kind", &draft.kind, || words(Kind::ALL, Kind::as_str), None);
+    let kind = kind.map(|kind| wish::without_ground(kind, &draft.words));
     let capacity = check.word::<Capacity>(
         "/capacity",
         &draft.capacity,
@@ -371,8 +375,8 @@ impl Check {
 
     fn words(&mut self, value: &str, kind: Option<Kind>) -> String {
         let words = self.text(Cow::Borrowed("/words"), value, max::WORDS, false, true);
-        // Nothing can be corrected, suspended (APPI art. 34, 35 ask for a ground), examined or answered without them.
-        let needed = matches!(kind, Some(Kind::Correction | Kind::Suspension | Kind::Complaint | Kind::Consultation));
+        // Nothing can be corrected (APPI art. 34), examined or answered without them.
+        let needed = matches!(kind, Some(Kind::Correction | Kind::Complaint | Kind::Consultation));
         if needed && value.trim().is_empty() {
             self.wrong(FieldError::new("/words", "words-required"));
         }

@@ -92,9 +92,20 @@ fn words_are_needed_where_nothing_can_be_done_without() {
     for kind in Kind::ALL {
         let mut silent = draft(kind.as_str());
         silent.words.clear();
-        let needed = ["correction", "suspension", "complaint", "consultation"].contains(&kind.as_str());
+        let needed = ["correction", "complaint", "consultation"].contains(&kind.as_str());
         assert_eq!(wrong(&silent).is_empty(), !needed, "{kind}");
     }
+}
+
+/// Duties row 39: "do not use my data" without a reason is never refused for lack of a ground.
+#[test]
+fn a_suspension_without_a_ground_is_taken_as_a_stop_of_both_tracks() {
+    let mut silent = draft("suspension");
+    silent.words = " ".to_owned();
+    let request = check(&silent, today(), RULES).ok().unwrap();
+    assert_eq!((request.kind, request.scope), (Kind::ProvisionStop, Some(Scope::Both)));
+    let reasoned = check(&draft("suspension"), today(), RULES).ok().unwrap();
+    assert_eq!((reasoned.kind, reasoned.scope), (Kind::Suspension, None));
 }
 
 #[test]

@@ -36,6 +36,7 @@ pub fn router(door: Arc<Door>) -> Router {
         .route("/openapi.json", get(move || async move { (json, description.to_string()).into_response() }))
         .route("/healthz", get(healthz))
         .route("/", get(pages::home))
+        .route("/wishes/{wish}", get(pages::wish))
         .route("/requests/new", get(pages::form).post(pages::send))
         .route("/status", get(pages::status_form).post(pages::status))
         .route("/status/withdrawal", post(pages::withdrawal))

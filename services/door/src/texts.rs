@@ -123,6 +123,10 @@ impl Texts {
     pub fn kind(&self, kind: impl Borrow<contracts::Kind>, part: &str) -> &str {
         self.of("kind-page", &format!("{}.{part}", kind.borrow()))
     }
+    /// What is said of a wish: `ask`, `title`, `better`.
+    pub fn wish(&self, wish: impl Borrow<crate::wish::Wish>, part: &str) -> &str {
+        self.of("wish", &format!("{}.{part}", wish.borrow().as_str()))
+    }
     /// A list on the page of a kind: `papers`, `next`.
     pub fn kind_list(&self, kind: impl Borrow<contracts::Kind>, part: &str) -> &[String] {
         self.lists.get(&format!("kind-page.{}.{part}", kind.borrow())).map_or(&[], Vec::as_slice)
@@ -214,7 +218,7 @@ pub fn accepted(header: Option<&str>) -> Language {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use contracts::{Capacity, DecisionOutcome, EndedAs, Kind, Scope, Step};
+    use contracts::{Capacity, DecisionOutcome, EndedAs, Kind, Scope, Step, Track};
     use std::collections::BTreeSet;
 
     fn both() -> [Texts; 2] {
@@ -231,6 +235,15 @@ mod tests {
         keys.extend(Step::ALL.iter().flat_map(|w| [format!("step.{w}"), format!("step-hint.{w}")]));
         keys.extend(DecisionOutcome::ALL.iter().map(|w| format!("outcome.{w}")));
         keys.extend(EndedAs::ALL.iter().map(|w| format!("ended.{w}")));
+        for wish in crate::wish::Wish::ALL {
+            let parts = ["ask", "title", "better"].iter();
+            keys.extend(parts.map(|part| format!("wish.{}.{part}", wish.as_str())));
+        }
+        keys.extend(Track::ALL.iter().map(|w| format!("track.{w}")));
+        for kind in Kind::ALL {
+            let parts = ["title", "lead", "fee", "time", "start", "papers", "next"].iter();
+            keys.extend(parts.map(|part| format!("kind-page.{kind}.{part}")));
+        }
         for code in crate::problem::CODES {
             keys.extend([format!("problem.{code}.title"), format!("problem.{code}.detail")]);
         }

@@ -47,6 +47,9 @@ const ERRORS: &str = ".summary";
 /// From the first page to a request that was taken back, looking every page over.
 pub async fn asks_and_withdraws(chrome: &Chrome, w: &Words, person: &Person) {
     look_over(chrome, w.lang).await;
+    chrome.press("main a[href^='/wishes/stop?']").await;
+    assert!(chrome.main().await.contains(w.t("home.easier")), "the hospital's own counter comes first");
+    look_over(chrome, w.lang).await;
     chrome.press("a.button[href*='kind=provision-stop']").await;
     look_over(chrome, w.lang).await;
     sends_nothing_and_is_told(chrome, w, person).await;

@@ -89,13 +89,14 @@ impl Builder<'_> {
             request.push(self.choice("scope", scopes.iter().map(|s| s.as_str()), "scope", "both"));
         }
         request.push(self.field("hospitals", false, max::HOSPITALS * (max::HOSPITAL + 2), Control::Lines(3)));
-        request.push(self.field("words", false, max::WORDS, Control::Lines(5)));
+        let worded = matches!(self.kind, Kind::Correction | Kind::Complaint | Kind::Consultation);
+        request.push(self.field("words", worded, max::WORDS, Control::Lines(5)));
         let capacities = Capacity::ALL.iter().filter(|c| **c != Capacity::Bereaved || self.kind.track() == Track::Act);
         let capacity = self.choice("capacity", capacities.map(|c| c.as_str()), "capacity", "person");
         vec![
             self.section("who", vec![capacity]),
-            self.section("person", self.party("person", true)),
-            self.section("representative", self.party("representative", false)),
+            self.section("person", self.party("person")),
+            self.section("representative", self.party("representative")),
             self.section("request", request),
         ]
     }
@@ -105,20 +106,23 @@ impl Builder<'_> {
         Section { id, legend: words("legend"), hint: words("hint"), fields }
     }
 
-    fn party(&self, root: &str, person: bool) -> Vec<Field> {
+    fn party(&self, root: &str) -> Vec<Field> {
         let field = |name: &str, required, max, control| self.field(&format!("{root}-{name}"), required, max, control);
+        let person = root == "person";
+        // Complaints and consultations search for nothing: a name is enough.
+        let searched = person && self.kind.needs_identity();
         // The browser's own details belong to whoever sits before it; that may be either of the two.
         let line = |kind, auto, mode| Control::Line(kind, auto, mode);
         let mut fields = vec![
             field("name", true, max::NAME, line("text", "name", "")),
             // A name in Latin letters has no reading, and on the English page most have one.
-            field("kana", person && self.w.language == Language::Ja, max::NAME, line("text", "off", "")),
-            field("birth_date", person, 100, line("text", "off", "")),
+            field("kana", searched && self.w.language == Language::Ja, max::NAME, line("text", "off", "")),
+            field("birth_date", searched, 100, line("text", "off", "")),
         ];
-        if person {
+        if searched {
             fields.push(self.choice("person-sex", ["female", "male", "other"].into_iter(), "sex", ""));
         }
-        fields.push(field("address", true, max::ADDRESS, line("text", "street-address", "")));
+        fields.push(field("address", searched || !person, max::ADDRESS, line("text", "street-address", "")));
         fields.push(field("mail", false, max::MAIL, line("email", "email", "email")));
         fields.push(field("telephone", false, max::TELEPHONE, line("tel", "tel", "tel")));
         fields

@@ -1,4 +1,4 @@
-//! Home, the form, and the receipt.
+//! The form and the receipt.
 
 use super::{
     Frame, Shared, error_page,
@@ -23,24 +23,6 @@ use axum::{
 use contracts::{Channel, Kind, Language};
 use std::net::SocketAddr;
 
-/// The kinds that have a form; the others come by the API, by post or by telephone.
-const WITH_FORM: &[Kind] = &[Kind::ProvisionStop, Kind::Disclosure];
-
-#[derive(Template)]
-#[template(path = "home.html")]
-struct HomePage<'a> {
-    f: Frame<'a>,
-    kinds: &'a [Kind],
-}
-
-/// `/`: what can be done here, and where it is easier.
-pub async fn home(State(door): Shared, uri: Uri, headers: HeaderMap) -> Response {
-    let language = language(&uri, &headers);
-    let w = door.texts.of_language(language);
-    let f = Frame { w, title: w.t("home.title"), path: "/?".to_owned() };
-    page(StatusCode::OK, language, &HomePage { f, kinds: WITH_FORM })
-}
-
 #[derive(Template)]
 #[template(path = "form.html")]
 struct FormPage<'a> {
@@ -58,15 +40,11 @@ struct FormPage<'a> {
 /// `/requests/new?kind=…`: an empty form.
 pub async fn form(State(door): Shared, uri: Uri, headers: HeaderMap) -> Response {
     let language = language(&uri, &headers);
-    let Some(kind) = parameter(&uri, "kind").and_then(with_form) else {
+    let Some(kind) = parameter(&uri, "kind").and_then(|word| word.parse().ok()) else {
         return error_page(&door, language, &Problem::new(StatusCode::NOT_FOUND, "no-such-page"));
     };
     let empty = Fields::new(Vec::new());
     show(&door, StatusCode::OK, language, kind, &empty, &[], "")
-}
-
-fn with_form(word: &str) -> Option<Kind> {
-    word.parse().ok().filter(|kind| WITH_FORM.contains(kind))
 }
 
 fn show(
@@ -104,6 +82,8 @@ fn show(
 struct ReceiptPage<'a> {
     f: Frame<'a>,
     receipt: &'a Receipt,
+    /// Asked as 利用停止等 without a ground, taken as 提供停止.
+    turned: bool,
 }
 
 /// `POST /requests/new`: the receipt, or the form again with what is wrong.
@@ -119,7 +99,7 @@ pub async fn send(
         Ok(Form(pairs)) => Fields::new(pairs),
         Err(rejection) => return error_page(&door, language, &bad_form(&rejection)),
     };
-    let Some(kind) = with_form(typed.get("kind")) else {
+    let Ok(kind) = typed.get("kind").parse::<Kind>() else {
         return error_page(&door, language, &Problem::new(StatusCode::NOT_FOUND, "no-such-page"));
     };
     let mut draft = typed.draft();
@@ -138,7 +118,7 @@ pub async fn send(
     match door.file(door.client(peer, &headers), &key, &typed.digest_bytes(), request, Channel::Web).await {
         Ok(receipt) => {
             let f = Frame { w, title: w.t("receipt.title"), path: String::new() };
-            page(StatusCode::CREATED, language, &ReceiptPage { f, receipt: &receipt })
+            page(StatusCode::CREATED, language, &ReceiptPage { f, receipt: &receipt, turned: receipt.kind != kind })
         }
         // Sent already, changed, and sent again: the first stands, and the person decides about the second.
         Err(problem) if problem.code == "key-reused" => {

@@ -7,9 +7,11 @@
 mod fields;
 mod filing;
 mod status;
+mod wishes;
 
-pub use filing::{form, home, send};
+pub use filing::{form, send};
 pub use status::{status, status_form, withdrawal};
+pub use wishes::{home, wish};
 
 use crate::{
     api::Shared,

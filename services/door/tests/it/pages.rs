@@ -1,5 +1,6 @@
 use crate::desk::{Answer, Desk, MARKER};
-use contracts::Channel;
+use contracts::{Channel, Kind, Scope};
+use door::wish::Wish;
 use privacy_seal::filing::Filing;
 use std::collections::BTreeSet;
 
@@ -64,7 +65,10 @@ fn is_well_made(page: &Answer, language: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_is_well_made_in_both_languages() {
     let desk = Desk::start(&[]).await;
-    for path in ["/", "/requests/new?kind=provision-stop", "/requests/new?kind=disclosure", "/status"] {
+    let mut paths = vec!["/".to_owned(), "/status".to_owned()];
+    paths.extend(Wish::ALL.iter().map(|wish| format!("/wishes/{}", wish.as_str())));
+    paths.extend(Kind::ALL.iter().map(|kind| format!("/requests/new?kind={kind}")));
+    for path in &paths {
         for (language, words) in [("ja", "医療情報の請求窓口"), ("en", "Medical data request desk")] {
             let page = desk.page(path, language).await;
             assert_eq!(page.status, 200);
@@ -77,7 +81,8 @@ async fn every_page_is_well_made_in_both_languages() {
     let nothing = desk.page("/nothing", "en").await;
     assert_eq!(nothing.status, 404);
     is_well_made(&nothing, "en");
-    for kind in ["complaint", "x", "%3Cscript%3E"] {
+    for kind in ["x", "%3Cscript%3E"] {
+        assert_eq!(desk.page(&format!("/wishes/{kind}"), "ja").await.status, 404, "{kind}");
         assert_eq!(desk.page(&format!("/requests/new?kind={kind}"), "ja").await.status, 404, "{kind}");
     }
     let style = desk.page("/assets/door.css", "ja").await;
@@ -93,6 +98,17 @@ async fn what_has_to_be_known_stands_before_the_first_field() {
     {
         assert!(before.contains(words), "{words}");
     }
+    // From the wish on: what is easier, fee, papers, time and law, on a page without a field.
+    let wish = desk.page("/wishes/stop-on-ground", "en").await;
+    assert!(!wish.text.contains("<input "));
+    for words in
+        ["a stop of provision is simpler", "href=\"/wishes/stop?lang=en\"", "Free of charge", "identity document"]
+    {
+        assert!(wish.text.contains(words), "{words}");
+    }
+    assert!(wish.text.contains("href=\"/requests/new?kind=suspension&amp;lang=en\""));
+    assert!(desk.page("/wishes/stop", "en").await.text.contains("simply tell the hospital"));
+    assert!(!desk.page("/wishes/complain", "en").await.text.contains("identity document"), "nothing to prove");
     assert!(desk.page("/requests/new?kind=provision-stop", "ja").await.text.contains("病院に直接言う"));
     assert!(!page.text.contains("capacity-bereaved"), "the bereaved have no disclosure");
 }
@@ -152,6 +168,21 @@ async fn a_form_sent_twice_is_one_filing_and_one_receipt() {
 
     let no_token = desk.send_form("/requests/new?lang=ja", FORM).await;
     assert_eq!(no_token.status, 400);
+}
+
+/// Duties row 39.
+#[tokio::test(flavor = "multi_thread")]
+async fn do_not_use_my_data_without_a_ground_is_filed_as_a_stop_and_the_receipt_says_so() {
+    let desk = Desk::start(&[]).await;
+    let token = desk.page("/requests/new?kind=suspension", "en").await.hidden("token");
+    let fields = with(&token, &[("kind", "suspension"), ("scope", ""), ("words", "")]);
+    let receipt = desk.send_form("/requests/new?lang=en", &fields).await;
+    assert_eq!(receipt.status, 201, "{}", receipt.text);
+    is_well_made(&receipt, "en");
+    assert!(receipt.text.contains("You gave no ground, so we took this as a stop"));
+    let opened = desk.open().await;
+    let [(_, Filing::Request(request))] = &opened[..] else { panic!("one request") };
+    assert_eq!((request.kind, request.scope), (Kind::ProvisionStop, Some(Scope::Both)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
