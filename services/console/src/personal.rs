@@ -47,8 +47,16 @@ pub const FIELDS: &[PersonField] = &[
     PersonField::Address,
     PersonField::Telephone,
     PersonField::Mail,
+    // How contact may be made is read before contact is made.
+    PersonField::SafeContact,
+    PersonField::Accommodation,
+    PersonField::FormerNames,
+    PersonField::FormerAddresses,
     PersonField::Representative,
+    PersonField::Standing,
+    PersonField::Power,
     PersonField::Hospitals,
+    PersonField::Visits,
     PersonField::Words,
 ];
 
@@ -87,6 +95,7 @@ pub async fn show(
 fn lines(values: &Value, fields: &[PersonField]) -> Vec<(PersonField, Vec<String>)> {
     let line = |v: &Value| match v {
         Value::String(s) => s.clone(),
+        Value::Object(all) => all.values().filter_map(Value::as_str).collect::<Vec<_>>().join(" / "),
         other => other.to_string(),
     };
     fields
@@ -114,13 +123,15 @@ mod tests {
     #[test]
     fn values_become_lines_and_absent_ones_nothing() {
         let values = json!({"name": "n", "words": "a\nb", "hospitals": ["h1", "h2"], "mail": null, "telephone": "",
-            "representative": {"name": "r", "mail": ""}, "unasked": "x"});
+            "representative": {"name": "r", "mail": ""}, "unasked": "x",
+            "visits": [{"hospital": "h1", "period": "2020"}]});
         let got = lines(&values, FIELDS);
         let words: Vec<_> = got.iter().map(|(f, l)| (f.as_str(), l.iter().map(String::as_str).collect())).collect();
         let expected: Vec<(&str, Vec<&str>)> = vec![
             ("name", vec!["n"]),
             ("representative", vec!["r"]),
             ("hospitals", vec!["h1", "h2"]),
+            ("visits", vec!["h1 / 2020"]),
             ("words", vec!["a", "b"]),
         ];
         assert_eq!(words, expected);

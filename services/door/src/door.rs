@@ -202,6 +202,7 @@ fn new_request(names: &Names, request: Request, channel: Channel, received_at: T
         representative: request.representative,
         words: request.words,
         hospitals: request.hospitals,
+        circumstances: request.circumstances,
     }
 }
 

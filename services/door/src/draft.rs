@@ -3,12 +3,30 @@
 //! Reading by hand instead of by `Deserialize` has two reasons: everything wrong is to be said at once, not only the first
 //! thing; and serde's messages quote values.
 
-use crate::request::{Draft, FieldError, PartyDraft};
+use crate::request::{Draft, FieldError, HospitalDraft, PartyDraft, StandingDraft, max};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
 /// The fields of a request.
-pub const TOP: &[&str] = &["kind", "capacity", "scope", "language", "person", "representative", "words", "hospitals"];
+pub const TOP: &[&str] = &[
+    "kind",
+    "capacity",
+    "scope",
+    "language",
+    "person",
+    "representative",
+    "words",
+    "hospitals",
+    "standing",
+    "former_names",
+    "former_addresses",
+    "accommodation",
+    "safe_contact",
+];
+/// The fields of what is said about the capacity.
+pub const STANDING: &[&str] = &["relation", "other_parent", "reason", "power", "agent", "receipt"];
+/// The fields of a hospital that is more than a name.
+pub const HOSPITAL: &[&str] = &["name", "period", "patient_number"];
 /// The fields of a party.
 pub const PARTY: &[&str] = &["name", "kana", "birth_date", "sex", "address", "mail", "telephone"];
 
@@ -32,7 +50,12 @@ pub fn from_json(body: &[u8]) -> Result<(Draft, Vec<FieldError>), FieldError> {
     draft.person = reader.party(&mut top, "person").unwrap_or_default();
     draft.representative = reader.party(&mut top, "representative");
     draft.words = reader.text(&mut top, "", "words");
-    draft.hospitals = reader.list(&mut top, "hospitals");
+    draft.hospitals = reader.hospitals(&mut top);
+    draft.standing = reader.standing(&mut top).unwrap_or_default();
+    draft.former_names = reader.texts(&mut top, "former_names");
+    draft.former_addresses = reader.texts(&mut top, "former_addresses");
+    draft.accommodation = reader.text(&mut top, "", "accommodation");
+    draft.safe_contact = reader.text(&mut top, "", "safe_contact");
     reader.nothing_else(&top, Cow::Borrowed(""), TOP);
     Ok((draft, reader.errors))
 }
@@ -55,13 +78,7 @@ impl Reader {
 
     fn party(&mut self, from: &mut Map<String, Value>, field: &'static str) -> Option<PartyDraft> {
         let root = format!("/{field}");
-        let mut object = match from.remove(field)? {
-            Value::Object(object) => object,
-            _ => {
-                self.errors.push(FieldError::new(root, "not-object"));
-                return None;
-            }
-        };
+        let mut object = self.object(from.remove(field)?, &root)?;
         let party = PartyDraft {
             name: self.text(&mut object, &root, "name"),
             kana: self.text(&mut object, &root, "kana"),
@@ -75,23 +92,72 @@ impl Reader {
         Some(party)
     }
 
-    fn list(&mut self, from: &mut Map<String, Value>, field: &'static str) -> Vec<String> {
-        let items = match from.remove(field) {
-            None => return Vec::new(),
+    fn object(&mut self, value: Value, at: &str) -> Option<Map<String, Value>> {
+        match value {
+            Value::Object(object) => Some(object),
+            _ => {
+                self.errors.push(FieldError::new(at.to_owned(), "not-object"));
+                None
+            }
+        }
+    }
+
+    fn standing(&mut self, from: &mut Map<String, Value>) -> Option<StandingDraft> {
+        let root = "/standing";
+        let mut object = self.object(from.remove("standing")?, root)?;
+        let standing = StandingDraft {
+            relation: self.text(&mut object, root, "relation"),
+            other_parent: self.text(&mut object, root, "other_parent"),
+            reason: self.text(&mut object, root, "reason"),
+            power: self.text(&mut object, root, "power"),
+            agent: self.text(&mut object, root, "agent"),
+            receipt: self.text(&mut object, root, "receipt"),
+        };
+        self.nothing_else(&object, Cow::Borrowed(root), STANDING);
+        Some(standing)
+    }
+
+    fn list(&mut self, from: &mut Map<String, Value>, field: &'static str) -> Vec<Value> {
+        match from.remove(field) {
+            None => Vec::new(),
             Some(Value::Array(items)) => items,
             Some(_) => {
                 self.errors.push(FieldError::new(format!("/{field}"), "not-list"));
-                return Vec::new();
+                Vec::new()
             }
-        };
-        let mut texts = Vec::with_capacity(items.len());
-        for (n, item) in items.into_iter().enumerate() {
+        }
+    }
+
+    fn texts(&mut self, from: &mut Map<String, Value>, field: &'static str) -> Vec<String> {
+        let mut texts = Vec::new();
+        for (n, item) in self.list(from, field).into_iter().enumerate() {
             match item {
                 Value::String(text) => texts.push(text),
                 _ => self.errors.push(FieldError::new(format!("/{field}/{n}"), "not-text")),
             }
         }
         texts
+    }
+
+    /// Each is a name, or an object with more.
+    fn hospitals(&mut self, from: &mut Map<String, Value>) -> Vec<HospitalDraft> {
+        let mut hospitals = Vec::new();
+        for (n, item) in self.list(from, "hospitals").into_iter().enumerate() {
+            let root = format!("/hospitals/{n}");
+            match item {
+                Value::String(name) => hospitals.push(HospitalDraft::named(name)),
+                Value::Object(mut object) => {
+                    hospitals.push(HospitalDraft {
+                        name: self.text(&mut object, &root, "name"),
+                        period: self.text(&mut object, &root, "period"),
+                        patient_number: self.text(&mut object, &root, "patient_number"),
+                    });
+                    self.nothing_else(&object, Cow::Owned(root), HOSPITAL);
+                }
+                _ => self.errors.push(FieldError::new(root, "not-text")),
+            }
+        }
+        hospitals
     }
 
     fn nothing_else(&mut self, rest: &Map<String, Value>, root: Cow<'static, str>, known: &[&str]) {
@@ -117,10 +183,10 @@ pub fn merged(shape: Vec<FieldError>, content: Vec<FieldError>) -> Vec<FieldErro
     all
 }
 
-/// The most fields of a form post: twice what the form has.
-const FORM_FIELDS_MAX: usize = 64;
+/// The most fields of a form post: more than the form has with all its rows.
+const FORM_FIELDS_MAX: usize = 96;
 
-/// The fields of a form post, in order. More than 64 are cut off: the form has half as many.
+/// The fields of a form post, in order. More than 96 are cut off: the longest form has 70.
 pub struct Fields(Vec<(String, String)>);
 
 impl Fields {
@@ -133,6 +199,19 @@ impl Fields {
     /// The first value of a field; empty if absent.
     pub fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+    }
+
+    /// The rows of hospitals in which something stands, moved up to the first: errors count them in this order.
+    pub fn hospitals(&self) -> Vec<HospitalDraft> {
+        let row = |n: usize| {
+            let get = |part: &str| self.get(&format!("hospitals-{n}-{part}")).to_owned();
+            HospitalDraft { name: get("name"), period: get("period"), patient_number: get("patient_number") }
+        };
+        (0..max::HOSPITALS).map(row).filter(|row| !row.is_empty()).collect()
+    }
+
+    fn lines(&self, name: &str) -> Vec<String> {
+        self.get(name).lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
     }
 
     /// All that was typed as bytes, but for the token: what a repeat of the form has to bring again.
@@ -160,7 +239,20 @@ impl Fields {
         }
     }
 
-    /// The draft that the form makes. Field names are the JSON pointers with `-` for `/`; hospitals stand one on a line.
+    fn standing(&self) -> StandingDraft {
+        let get = |field: &str| self.get(&format!("standing-{field}")).to_owned();
+        StandingDraft {
+            relation: get("relation"),
+            other_parent: get("other_parent"),
+            reason: get("reason"),
+            power: get("power"),
+            agent: get("agent"),
+            receipt: get("receipt"),
+        }
+    }
+
+    /// The draft that the form makes. Field names are the JSON pointers with `-` for `/`; former names and addresses stand
+    /// one on a line.
     pub fn draft(&self) -> Draft {
         let representative = self.party("representative");
         Draft {
@@ -171,15 +263,27 @@ impl Fields {
             person: self.party("person"),
             representative: (!representative.is_empty()).then_some(representative),
             words: self.get("words").to_owned(),
-            hospitals: self.get("hospitals").lines().filter(|l| !l.trim().is_empty()).map(str::to_owned).collect(),
+            hospitals: self.hospitals(),
+            standing: self.standing(),
+            former_names: self.lines("former_names"),
+            former_addresses: self.lines("former_addresses"),
+            accommodation: self.get("accommodation").to_owned(),
+            safe_contact: self.get("safe_contact").to_owned(),
+            guided: true,
+            easy: false,
         }
     }
 }
 
-/// The `id` and `name` of the form field that a JSON pointer belongs to: `/hospitals/3` is a line of `hospitals`.
+/// The `id` and `name` of the form field that a JSON pointer belongs to: `/hospitals/3` is the name in that row,
+/// `/former_names/1` a line of `former_names`.
 pub fn field_of(pointer: &str) -> String {
     let field = pointer.trim_start_matches('/').replace('/', "-");
-    if field.starts_with("hospitals") { "hospitals".to_owned() } else { field }
+    match field.split_once('-') {
+        Some(("hospitals", row)) if !row.contains('-') => format!("{field}-name"),
+        Some((list @ ("former_names" | "former_addresses"), _)) => list.to_owned(),
+        _ => field,
+    }
 }
 
 #[cfg(test)]
@@ -196,8 +300,13 @@ mod tests {
     fn a_whole_request_is_read() {
         let (draft, errors) = read(&json!({"kind": "disclosure", "capacity": "agent", "language": "en", "words": "w",
             "person": {"name": "n", "kana": "k", "birth_date": "b", "sex": "s", "address": "a", "mail": "m", "telephone": "t"},
-            "representative": {"name": "r"}, "hospitals": ["h", "i"]}));
+            "representative": {"name": "r"}, "hospitals": ["h", {"name": "i", "period": "p", "patient_number": "1"}],
+            "standing": {"agent": "lawyer", "receipt": "receipt-included"}, "former_names": ["f"], "safe_contact": "c"}));
         assert_eq!(errors, []);
+        assert_eq!(
+            (&*draft.hospitals[1].period, &*draft.standing.agent, &*draft.former_names[0]),
+            ("p", "lawyer", "f")
+        );
         assert_eq!((&*draft.kind, &*draft.person.telephone, draft.hospitals.len()), ("disclosure", "t", 2));
         assert_eq!(draft.representative.unwrap().name, "r");
     }
@@ -206,7 +315,7 @@ mod tests {
     fn shapes_that_are_wrong_are_all_named_and_no_unknown_name_is_repeated() {
         let (_, errors) =
             read(&json!({"kind": 1, "scope": null, "person": {"name": ["標識"], "標識": 1}, "representative": "標識",
-            "hospitals": [1, "h", {}], "標識": 2}));
+            "hospitals": [1, "h", []], "標識": 2}));
         assert_eq!(errors.len(), 8);
         assert!(!format!("{errors:?}").contains("標識"));
         let at: Vec<_> = errors.iter().map(|(p, c)| format!("{p} {c}")).collect();
@@ -248,14 +357,20 @@ mod tests {
         let pairs = [
             ("kind", "disclosure"),
             ("person-name", "n"),
-            ("hospitals", "a\r\n\r\n b\n"),
+            ("hospitals-0-name", " "),
+            ("hospitals-1-name", "a"),
+            ("hospitals-4-period", "2020"),
+            ("former_names", "a\r\n\r\n b\n"),
             ("representative-name", " "),
         ];
         let fields = Fields::new(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
         let draft = fields.draft();
-        assert_eq!((&*draft.person.name, draft.hospitals.len()), ("n", 2));
+        assert_eq!((&*draft.person.name, draft.hospitals.len(), draft.former_names.len()), ("n", 2, 2));
+        assert_eq!((&*draft.hospitals[0].name, &*draft.hospitals[1].period), ("a", "2020"));
         assert!(draft.representative.is_none());
-        assert_eq!(field_of("/hospitals/3"), "hospitals");
+        assert_eq!(field_of("/hospitals/3"), "hospitals-3-name");
+        assert_eq!(field_of("/hospitals/3/period"), "hospitals-3-period");
+        assert_eq!(field_of("/former_names/1"), "former_names");
         assert_eq!(field_of("/person/birth_date"), "person-birth_date");
     }
 }

@@ -9,26 +9,16 @@ use crate::{
 };
 use calendar::EraError;
 use contracts::{Capacity, Date, Kind, Language, Scope, Track};
-use privacy_seal::filing::PersonalDetails;
+use privacy_seal::filing::{Circumstances, PersonalDetails};
 use std::{borrow::Cow, str::FromStr};
 
-/// The most characters of each field. Chosen so that the longest possible form stays under the 64 KiB of a body.
-pub mod max {
-    /// 氏名 and its reading.
-    pub const NAME: usize = 80;
-    /// 住所.
-    pub const ADDRESS: usize = 200;
-    /// An e-mail address (RFC 5321: 254 in all).
-    pub const MAIL: usize = 254;
-    /// 電話番号.
-    pub const TELEPHONE: usize = 30;
-    /// The person's own words.
-    pub const WORDS: usize = 2_000;
-    /// One hospital as written.
-    pub const HOSPITAL: usize = 100;
-    /// Hospitals in one request.
-    pub const HOSPITALS: usize = 10;
-}
+#[path = "circumstances.rs"]
+mod circumstances;
+
+pub use circumstances::{AGENTS, HospitalDraft, NO_RELATION, OTHER_PARENT, RECEIPT, RELATIONS, StandingDraft};
+
+#[path = "max.rs"]
+pub mod max;
 
 /// What one party wrote about itself. Empty = not given.
 #[derive(Clone, Default)]
@@ -75,7 +65,21 @@ pub struct Draft {
     /// The request in the person's own words.
     pub words: String,
     /// Hospitals.
-    pub hospitals: Vec<String>,
+    pub hospitals: Vec<HospitalDraft>,
+    /// 資格の事情.
+    pub standing: StandingDraft,
+    /// 旧氏名.
+    pub former_names: Vec<String>,
+    /// 以前の住所.
+    pub former_addresses: Vec<String>,
+    /// 合理的配慮.
+    pub accommodation: String,
+    /// 連絡の配慮.
+    pub safe_contact: String,
+    /// Asked by the guided form: what the capacity needs may not be left open.
+    pub guided: bool,
+    /// Read in やさしい日本語.
+    pub easy: bool,
 }
 
 /// A request that the counter takes.
@@ -97,6 +101,8 @@ pub struct Request {
     pub words: String,
     /// Hospitals as written.
     pub hospitals: Vec<String>,
+    /// 事情.
+    pub circumstances: Circumstances,
 }
 
 /// One thing that is wrong. Holds no value that the person wrote.
@@ -121,11 +127,17 @@ impl FieldError {
     }
 }
 
-/// What the law may change: configuration, not constants (law-and-domain.md 1, pending reform).
+/// What the law of the day says and may change: configuration, not constants (law-and-domain.md 1, pending reform).
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
     /// 成年 (Civil Code art. 4), in years.
     pub age_of_majority: i16,
+    /// From this age on the young are asked themselves, in years: disclosure and the like.
+    pub own_request_age: i16,
+    /// The same for stops of provision and erasures.
+    pub own_stop_age: i16,
+    /// 共同親権 (Civil Code art. 824-2): a parent is asked about the other one.
+    pub joint_authority: bool,
     /// Nobody is older, in years: a birth date before that is a slip.
     pub oldest: i16,
 }
@@ -151,6 +163,7 @@ pub const CODES: &[&str] = &[
     "bereaved-act-only",
     "bereaved-not-desk",
     "capacity-of-age",
+    "relation-not-listed",
     "scope-stops-only",
     "words-required",
     "not-text",
@@ -185,10 +198,10 @@ pub fn check(draft: &Draft, today: Date, rules: Rules) -> Result<Request, Vec<Fi
     let representative = check.representative(draft.representative.as_ref(), capacity);
     check.fits_together(kind, capacity, &person);
     let words = check.words(&draft.words, kind);
-    let hospitals = check.hospitals(&draft.hospitals);
+    let (hospitals, circumstances) = check.circumstances(draft, kind, capacity, &person);
     match (kind, capacity, language) {
         (Some(kind), Some(capacity), Some(language)) if check.errors.is_empty() => {
-            Ok(Request { kind, capacity, scope, language, person, representative, words, hospitals })
+            Ok(Request { kind, capacity, scope, language, person, representative, words, hospitals, circumstances })
         }
         _ => Err(check.errors),
     }
@@ -381,16 +394,6 @@ impl Check {
             self.wrong(FieldError::new("/words", "words-required"));
         }
         words
-    }
-
-    fn hospitals(&mut self, values: &[String]) -> Vec<String> {
-        if values.len() > max::HOSPITALS {
-            self.wrong(FieldError::with("/hospitals", "too-many", max::HOSPITALS));
-            return Vec::new();
-        }
-        let each = values.iter().enumerate();
-        each.map(|(n, value)| self.text(Cow::Owned(format!("/hospitals/{n}")), value, max::HOSPITAL, true, false))
-            .collect()
     }
 }
 

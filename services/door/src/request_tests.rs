@@ -1,7 +1,8 @@
 use super::*;
 use proptest::prelude::*;
 
-const RULES: Rules = Rules { age_of_majority: 18, oldest: 130 };
+const RULES: Rules =
+    Rules { age_of_majority: 18, oldest: 130, own_request_age: 15, own_stop_age: 16, joint_authority: true };
 
 fn today() -> Date {
     jiff::civil::date(2026, 11, 22)
@@ -70,7 +71,7 @@ fn everything_wrong_is_said_at_once() {
     bad.person.mail = "x".to_owned();
     bad.person.telephone = "x".to_owned();
     bad.person.sex = "x".to_owned();
-    bad.hospitals = vec![" ".to_owned()];
+    bad.hospitals = vec![HospitalDraft::named(" ")];
     let pointers: Vec<_> = wrong(&bad).into_iter().map(|(p, _)| p).collect();
     assert_eq!(
         pointers,
@@ -216,9 +217,9 @@ fn lengths_are_counted_in_characters_of_the_kept_form() {
     d.words.push('a');
     only(&d, "/words", "too-long");
     d.words.clear();
-    d.hospitals = vec!["h".repeat(max::HOSPITAL); max::HOSPITALS];
+    d.hospitals = vec![HospitalDraft::named("h".repeat(max::HOSPITAL)); max::HOSPITALS];
     assert_eq!(wrong(&d), []);
-    d.hospitals.push("h".to_owned());
+    d.hospitals.push(HospitalDraft::named("h"));
     only(&d, "/hospitals", "too-many");
 }
 
@@ -250,7 +251,7 @@ proptest! {
     fn errors_hold_no_value(kind: String, name in "\\PC{0,90}", date: String, words: String, hospital: String) {
         let mut d = draft("disclosure");
         let marker = format!("標識{name}\u{0}");
-        (d.kind, d.person.name, d.person.birth_date, d.words, d.hospitals) = (kind, marker.clone(), date, words, vec![hospital]);
+        (d.kind, d.person.name, d.person.birth_date, d.words, d.hospitals) = (kind, marker.clone(), date, words, vec![HospitalDraft::named(hospital)]);
         if let Err(errors) = check(&d, today(), RULES) {
             let said = format!("{errors:?}");
             prop_assert!(!said.contains("標識"));

@@ -218,6 +218,7 @@ pub fn accepted(header: Option<&str>) -> Language {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request;
     use contracts::{Capacity, DecisionOutcome, EndedAs, Kind, Scope, Step, Track};
     use std::collections::BTreeSet;
 
@@ -239,6 +240,10 @@ mod tests {
             let parts = ["ask", "title", "better"].iter();
             keys.extend(parts.map(|part| format!("wish.{}.{part}", wish.as_str())));
         }
+        for list in [request::RELATIONS, request::OTHER_PARENT, request::AGENTS, request::RECEIPT] {
+            keys.extend(list.iter().map(|w| format!("standing.{w}")));
+        }
+        keys.insert(format!("standing.{}", request::NO_RELATION));
         keys.extend(Track::ALL.iter().map(|w| format!("track.{w}")));
         for kind in Kind::ALL {
             let parts = ["title", "lead", "fee", "time", "start", "papers", "next"].iter();

@@ -389,6 +389,51 @@ words! {
         ShowToStaff = "show-to-staff",
     }
 
+    /// 資格の事情: what the party said about the capacity, and what the door noticed for the staff. It goes with the person's
+    /// part, sealed, and never stands in a message.
+    Standing {
+        /// 配偶者: the seven words of the Order's six relations (Order art. 11) come first.
+        Spouse = "spouse",
+        /// 事実上婚姻関係と同様の事情にあった者: counts as a spouse (Order art. 11).
+        CommonLawSpouse = "common-law-spouse",
+        /// 子.
+        Child = "child",
+        /// 父母.
+        ParentOf = "parent",
+        /// 孫.
+        Grandchild = "grandchild",
+        /// 祖父母.
+        Grandparent = "grandparent",
+        /// 兄弟姉妹.
+        Sibling = "sibling",
+        /// A bereaved relative who did not say which.
+        RelationNotSaid = "relation-not-said",
+        /// 単独親権: nobody else has parental authority (Civil Code art. 824-2(1)(i)).
+        SoleAuthority = "sole-authority",
+        /// The other parent agrees (Civil Code art. 824-2(1)).
+        OtherParentAgrees = "other-parent-agrees",
+        /// The other parent does not.
+        OtherParentDisagrees = "other-parent-disagrees",
+        /// The other parent cannot be asked (art. 824-2(1)(ii), (iii): inability, urgency).
+        OtherParentUnreachable = "other-parent-unreachable",
+        /// A parent who said nothing of another one.
+        OtherParentNotSaid = "other-parent-not-said",
+        /// 弁護士.
+        Lawyer = "lawyer",
+        /// A mandated agent who is no lawyer.
+        OtherAgent = "other-agent",
+        /// The mandate includes receiving the result (受領の権限).
+        ReceiptIncluded = "receipt-included",
+        /// It does not: the answer goes to the person.
+        ReceiptNotIncluded = "receipt-not-included",
+        /// Noticed: the person asks alone and is younger than the age of the day at which that is usual.
+        MinorAlone = "minor-alone",
+        /// Noticed: a parent or guardian asks about somebody old enough to be heard.
+        ChildToBeHeard = "child-to-be-heard",
+        /// The person would like やさしい日本語.
+        EasyJapanese = "easy-japanese",
+    }
+
     /// Which personal values are asked for.
     PersonField {
         /// 氏名.
@@ -411,6 +456,20 @@ words! {
         Hospitals = "hospitals",
         /// Who acts for the person, where somebody does.
         Representative = "representative",
+        /// 資格の事情: words of [`Standing`].
+        Standing = "standing",
+        /// Which power or act covers the request, or why the other parent does not take part: in the party's own words.
+        Power = "power",
+        /// 旧氏名.
+        FormerNames = "former-names",
+        /// 以前の住所.
+        FormerAddresses = "former-addresses",
+        /// 受診歴: hospital, period, patient number, as far as given.
+        Visits = "visits",
+        /// 合理的配慮: what the person needs (Act for Eliminating Discrimination against Persons with Disabilities art. 8(2)).
+        Accommodation = "accommodation",
+        /// 連絡の配慮: who must not learn of it, and how contact may be made.
+        SafeContact = "safe-contact",
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! It has no `Debug` that shows anything and is never a message: it lies sealed in `door.filing` until intake takes it.
 
-use contracts::{Capacity, CaseId, Channel, Code, Kind, Language, ObjectId, ReceiptNumber, Scope, Timestamp};
+use contracts::{Capacity, CaseId, Channel, Code, Kind, Language, ObjectId, ReceiptNumber, Scope, Standing, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{fmt, net::IpAddr};
 
@@ -111,6 +111,55 @@ pub struct NewRequest {
     /// The hospitals that the person named, as written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hospitals: Vec<String>,
+    /// What else helps to judge, to find and to reach.
+    #[serde(default, skip_serializing_if = "Circumstances::is_empty")]
+    pub circumstances: Circumstances,
+}
+
+/// 事情: all of it may be left out, and filings from before it existed have none.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Circumstances {
+    /// 資格の事情: what the party said about the capacity, and what the door noticed for the staff.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub standing: Vec<Standing>,
+    /// Which power or act covers the request, or why the other parent does not take part.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub power: String,
+    /// 旧氏名, as written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_names: Vec<String>,
+    /// 以前の住所, as written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_addresses: Vec<String>,
+    /// 受診歴: only of hospitals with more than a name; the names all stand in [`NewRequest::hospitals`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub visits: Vec<Visit>,
+    /// 合理的配慮 that the person asks for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub accommodation: String,
+    /// 連絡の配慮: who must not learn of it, and how contact may be made.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub safe_contact: String,
+}
+
+impl Circumstances {
+    /// Nothing was said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// 受診歴: one hospital and what is known of the time there.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Visit {
+    /// 医療機関, as written.
+    pub hospital: String,
+    /// 受診した時期, as written.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub period: String,
+    /// 診察券番号.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub patient_number: String,
 }
 
 /// 氏名等. Stored as written (NFC only): 﨑 and 崎 are different names.

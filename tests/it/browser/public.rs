@@ -25,7 +25,8 @@ pub const HANAKO: Person = Person {
         ("person-birth_date", "昭和55年4月1日"),
         ("person-address", "東京都文京区本駒込2-28-16"),
         ("person-mail", "hanako@mail.example"),
-        ("hospitals", "架空総合病院"),
+        ("hospitals-0-name", "架空総合病院"),
+        ("hospitals-0-period", "平成30年ごろ"),
     ],
     missed: &["person-name", "person-kana", "person-birth_date", "person-address"],
 };
@@ -39,7 +40,9 @@ pub const JOHN: Person = Person {
     missed: &["person-name", "person-birth_date", "person-address"],
 };
 
-const SEND: &str = "main form button[type=submit]";
+// The first button of the form is out of sight: it is what Enter in a field presses.
+const SEND: &str = "main form button[type=submit]:not([tabindex], .second)";
+const MORE: &str = "button[name=more]";
 const AGAIN: &str = "form[action^='/status?'] button";
 const WITHDRAW: &str = "form[action^='/status/withdrawal'] button";
 const ERRORS: &str = ".summary";
@@ -100,6 +103,8 @@ async fn sends_a_day_that_does_not_exist(chrome: &Chrome, w: &Words, person: &Pe
         chrome.fill(&format!("#{id}"), text).await;
     }
     chrome.fill("#person-birth_date", "1980-02-30").await;
+    grows_by_a_row(chrome).await;
+    look_over(chrome, w.lang).await;
     chrome.press(SEND).await;
     assert_eq!(chrome.texts(".summary a").await.len(), 1, "{}", chrome.text(ERRORS).await);
     assert!(chrome.text("#person-birth_date-error").await.contains(w.t("error.no-such-day")));
@@ -109,6 +114,17 @@ async fn sends_a_day_that_does_not_exist(chrome: &Chrome, w: &Words, person: &Pe
     }
     let (_, birth_date) = person.typed.iter().find(|(id, _)| *id == "person-birth_date").unwrap();
     chrome.fill("#person-birth_date", birth_date).await;
+}
+
+/// One more hospital, without script: the keyboard goes on in the new row.
+async fn grows_by_a_row(chrome: &Chrome) {
+    chrome.fill("#hospitals-1-name", "架空診療所").await;
+    chrome.press(MORE).await;
+    let new = "const at = document.activeElement, row = Number(at.id.split('-')[1]);
+        return [at.id, at.value, document.getElementById(`hospitals-${row - 1}-name`)?.value]";
+    let new = chrome.script(new, vec![]).await;
+    assert!(new[0].as_str().unwrap().ends_with("-name"), "{new}");
+    assert_eq!((&new[1], &new[2]), (&json!(""), &json!("架空診療所")), "{new}");
 }
 
 /// The number and the code that the receipt shows.

@@ -3,10 +3,10 @@
 use crate::{
     draft::{Fields, field_of},
     problem,
-    request::{FieldError, max},
+    request::{self, FieldError, max},
     texts::Texts,
 };
-use contracts::{Capacity, Kind, Language, Scope, Track};
+use contracts::{Capacity, Kind, Language, Scope, Standing, Track};
 
 /// How a field is filled in.
 pub enum Control {
@@ -34,6 +34,8 @@ pub struct Field {
     pub required: bool,
     /// The most characters.
     pub max: usize,
+    /// The field that the person goes on with: a row that was asked for.
+    pub focus: bool,
     /// How it is filled in.
     pub control: Control,
 }
@@ -66,6 +68,8 @@ pub struct Section {
     pub hint: String,
     /// In the order of the form.
     pub fields: Vec<Field>,
+    /// The section can grow by a row.
+    pub more: bool,
 }
 
 /// Builds the form of a kind from the words, what was typed and what is wrong.
@@ -88,22 +92,89 @@ impl Builder<'_> {
             let scopes = [Scope::Both, Scope::Anonymised, Scope::Pseudonymised];
             request.push(self.choice("scope", scopes.iter().map(|s| s.as_str()), "scope", "both"));
         }
-        request.push(self.field("hospitals", false, max::HOSPITALS * (max::HOSPITAL + 2), Control::Lines(3)));
         let worded = matches!(self.kind, Kind::Correction | Kind::Complaint | Kind::Consultation);
         request.push(self.field("words", worded, max::WORDS, Control::Lines(5)));
         let capacities = Capacity::ALL.iter().filter(|c| **c != Capacity::Bereaved || self.kind.track() == Track::Act);
         let capacity = self.choice("capacity", capacities.map(|c| c.as_str()), "capacity", "person");
-        vec![
+        let mut sections = vec![
             self.section("who", vec![capacity]),
-            self.section("person", self.party("person")),
+            self.section("person", self.person()),
             self.section("representative", self.party("representative")),
-            self.section("request", request),
-        ]
+        ];
+        sections.extend(self.standing());
+        sections.push(self.section("request", request));
+        if self.kind.needs_identity() {
+            sections.push(self.hospitals());
+        }
+        let care = |id| self.field(id, false, max::CARE, Control::Lines(2));
+        sections.push(self.section("care", vec![care("accommodation"), care("safe_contact")]));
+        sections
+    }
+
+    /// The person, and by what names and addresses the data may be filed.
+    fn person(&self) -> Vec<Field> {
+        let mut fields = self.party("person");
+        if self.kind.needs_identity() {
+            let lines = |id, each| self.field(id, false, max::FORMER * (each + 2), Control::Lines(2));
+            fields.extend([lines("former_names", max::NAME), lines("former_addresses", max::ADDRESS)]);
+        }
+        fields
+    }
+
+    /// 資格の事情: a section for each capacity that needs one; the style sheet shows the one of the chosen capacity.
+    fn standing(&self) -> Vec<Section> {
+        let choice = |field: &str, words: &[Standing]| {
+            let values = words.iter().map(|word| word.as_str());
+            let mut field = self.choice(&format!("standing-{field}"), values, "standing", "");
+            field.required = true;
+            field
+        };
+        let lines = |field, required| self.field(field, required, max::CARE, Control::Lines(2));
+        let parent = vec![choice("other_parent", request::OTHER_PARENT), lines("standing-reason", false)];
+        let agent = vec![choice("agent", request::AGENTS), choice("receipt", request::RECEIPT)];
+        let mut sections = vec![
+            self.section("of-parent", parent),
+            self.section("of-curator", vec![lines("standing-power", true)]),
+            self.section("of-agent", agent),
+        ];
+        if self.kind.track() == Track::Act {
+            let mut relation = choice("relation", request::RELATIONS);
+            if let Control::Choice(choices) = &mut relation.control {
+                choices.push((request::NO_RELATION.to_owned(), self.w.of("standing", request::NO_RELATION).to_owned()));
+            }
+            sections.push(self.section("of-bereaved", vec![relation]));
+        }
+        sections
+    }
+
+    /// 受診歴: rows with something in them and one more, two at least.
+    fn hospitals(&self) -> Section {
+        let filled = self.typed.hospitals();
+        let grown = self.typed.get("more") == "hospitals";
+        let rows = (filled.len() + 1).clamp(2, max::HOSPITALS);
+        let mut fields = Vec::with_capacity(rows * 3);
+        for n in 0..rows {
+            let row = filled.get(n).cloned().unwrap_or_default();
+            let parts = [
+                ("name", row.name, max::HOSPITAL),
+                ("period", row.period, max::PERIOD),
+                ("patient_number", row.patient_number, max::PATIENT_NUMBER),
+            ];
+            for (part, value, most) in parts {
+                let id = format!("hospitals-{n}-{part}");
+                let mut field = self.worded(&id, &format!("hospital-{part}"), most, Control::Line("text", "off", ""));
+                field.label = self.w.fill(&format!("field.hospital-{part}.label"), &(n + 1).to_string());
+                field.focus = grown && part == "name" && n == filled.len();
+                field.value = value;
+                fields.push(field);
+            }
+        }
+        Section { more: rows < max::HOSPITALS, ..self.section("hospitals", fields) }
     }
 
     fn section(&self, id: &'static str, fields: Vec<Field>) -> Section {
         let words = |part: &str| self.w.of("section", &format!("{id}.{part}")).to_owned();
-        Section { id, legend: words("legend"), hint: words("hint"), fields }
+        Section { id, legend: words("legend"), hint: words("hint"), fields, more: false }
     }
 
     fn party(&self, root: &str) -> Vec<Field> {
@@ -137,6 +208,13 @@ impl Builder<'_> {
         field
     }
 
+    /// A field that may be left empty, with the words of another key.
+    fn worded(&self, id: &str, key: &str, max: usize, control: Control) -> Field {
+        let own = self.field(id, false, max, control);
+        let words = |part: &str| self.w.of("field", &format!("{key}.{part}")).to_owned();
+        Field { label: words("label"), hint: words("hint"), ..own }
+    }
+
     fn field(&self, id: &str, required: bool, max: usize, control: Control) -> Field {
         // `person-name` and `representative-name` share their words; a text of the whole id wins.
         let short = id.rsplit_once('-').map_or(id, |(_, name)| name);
@@ -153,6 +231,7 @@ impl Builder<'_> {
             error: error.map(|error| problem::detail(error, self.w)),
             required,
             max,
+            focus: false,
             control,
         }
     }

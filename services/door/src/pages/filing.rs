@@ -35,6 +35,8 @@ struct FormPage<'a> {
     wrong: bool,
     /// The fields of the representative are to be seen whatever the capacity is.
     show_representative: bool,
+    /// Somebody who is none of the six relatives: a consultation is offered.
+    offer_consultation: bool,
 }
 
 /// `/requests/new?kind=…`: an empty form.
@@ -65,13 +67,14 @@ fn show(
         f: Frame {
             w,
             title,
-            path: if errors.is_empty() { format!("/requests/new?kind={kind}&") } else { String::new() },
+            path: if typed.get("kind").is_empty() { format!("/requests/new?kind={kind}&") } else { String::new() },
         },
         kind,
         token: token.as_str(),
         sections: Builder { w, typed, errors, kind }.sections(),
         notice,
         wrong: !errors.is_empty(),
+        offer_consultation: errors.iter().any(|error| error.code == "relation-not-listed"),
         show_representative: errors.iter().any(|error| error.code == "capacity-and-representative"),
     };
     page(status, language, &form)
@@ -102,9 +105,13 @@ pub async fn send(
     let Ok(kind) = typed.get("kind").parse::<Kind>() else {
         return error_page(&door, language, &Problem::new(StatusCode::NOT_FOUND, "no-such-page"));
     };
+    // "One more": nothing is filed and nothing is lost.
+    if !typed.get("more").is_empty() {
+        return show(&door, StatusCode::OK, language, kind, &typed, &[], "");
+    }
     let mut draft = typed.draft();
     draft.language = language.as_str().to_owned();
-    let request = match request::check(&draft, door.today(), door.config.rules()) {
+    let request = match request::check(&draft, door.today(), door.config.rules(door.today())) {
         Ok(request) => request,
         Err(errors) => {
             let errors = asked_here(language, &typed, errors);

@@ -1,5 +1,5 @@
 use crate::desk::{Answer, Desk, MARKER};
-use contracts::{Channel, Kind, Scope};
+use contracts::{Channel, Kind, Scope, Standing};
 use door::wish::Wish;
 use privacy_seal::filing::Filing;
 use std::collections::BTreeSet;
@@ -13,7 +13,8 @@ const FORM: &[(&str, &str)] = &[
     ("person-birth_date", "昭和55年4月1日"),
     ("person-sex", "female"),
     ("person-address", "東京都標識区1-2-3"),
-    ("hospitals", "標識病院\r\n第二標識病院"),
+    ("hospitals-0-name", "標識病院"),
+    ("hospitals-1-name", "第二標識病院"),
 ];
 
 fn with<'a>(token: &'a str, changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
@@ -168,6 +169,74 @@ async fn a_form_sent_twice_is_one_filing_and_one_receipt() {
 
     let no_token = desk.send_form("/requests/new?lang=ja", FORM).await;
     assert_eq!(no_token.status, 400);
+}
+
+/// Without script: the button asks for a row, files nothing and loses nothing; rows left empty are not sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_hospitals_grow_by_a_button_up_to_ten_and_nothing_typed_is_lost() {
+    let desk = Desk::start(&[]).await;
+    let token = desk.page("/requests/new?kind=disclosure", "ja").await.hidden("token");
+    let names: Vec<String> = (0..10).map(|n| format!("hospitals-{n}-name")).collect();
+    for filled in [2, 9, 10] {
+        let mut typed =
+            vec![("kind", "disclosure"), ("more", "hospitals"), ("person-sex", "other"), ("words", "標識<")];
+        typed.extend(names.iter().take(filled).map(|name| (name.as_str(), "標識病院")));
+        typed.extend([("token", token.as_str()), ("hospitals-1-patient_number", "0-1")]);
+        let page = desk.send_form("/requests/new?lang=ja", &typed).await;
+        assert_eq!(page.status, 200);
+        is_well_made(&page, "ja");
+        assert!(!page.text.contains("class=\"summary\""), "asking for a row is no mistake");
+        let rows = page.text.matches("-patient_number\" name=").count();
+        assert_eq!(rows, (filled + 1).min(10));
+        assert_eq!(page.text.contains("name=\"more\""), rows < 10);
+        let focus = format!("id=\"hospitals-{filled}-name\" name=\"hospitals-{filled}-name\" value=\"\"");
+        assert_eq!(page.text.contains(&focus), filled < 10);
+        assert_eq!(page.text.matches("value=\"標識病院\"").count(), filled);
+        assert!(page.text.contains("value=\"0-1\"") && page.text.contains("標識&#60;"));
+        assert!(page.text.contains("value=\"other\" checked") && page.hidden("token") == token);
+    }
+    assert_eq!(desk.count("filing").await, 0);
+    let rows = [
+        ("hospitals-0-name", ""),
+        ("hospitals-1-name", "標識病院"),
+        ("hospitals-1-period", "2019年ごろ"),
+        ("hospitals-3-name", "第二標識病院"),
+        ("former_names", "標識 旧子"),
+        ("safe_contact", "標識の連絡"),
+    ];
+    assert_eq!(desk.send_form("/requests/new?lang=ja", &with(&token, &rows)).await.status, 201);
+    let opened = desk.open().await;
+    let [(_, Filing::Request(request))] = &opened[..] else { panic!("one request") };
+    assert_eq!(request.hospitals, ["標識病院", "第二標識病院"]);
+    let said = &request.circumstances;
+    assert!(said.visits.len() == 1 && said.visits[0].hospital == "標識病院" && said.visits[0].period == "2019年ごろ");
+    assert_eq!((&said.former_names[..], &*said.safe_contact), (&["標識 旧子".to_owned()][..], "標識の連絡"));
+}
+
+/// Duties row 2: who is none of the six relatives is told so, and led to a consultation.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_niece_is_offered_a_consultation_and_a_common_law_husband_is_taken() {
+    let desk = Desk::start(&[]).await;
+    let form = desk.page("/requests/new?kind=provision-stop", "en").await;
+    let token = form.hidden("token");
+    let bereaved = [
+        ("capacity", "bereaved"),
+        ("representative-name", "標識 太郎"),
+        ("representative-address", "東京都標識区1-2-3"),
+    ];
+    let mut fields = with(&token, &bereaved);
+    fields.push(("standing-relation", "other"));
+    let told = desk.send_form("/requests/new?lang=en", &fields).await;
+    assert_eq!(told.status, 422);
+    is_well_made(&told, "en");
+    assert!(told.text.contains("a spouse (common-law included), child, parent, grandchild, grandparent or sibling"));
+    assert!(told.text.contains("href=\"/requests/new?kind=consultation&amp;lang=en\""));
+    fields.pop();
+    fields.push(("standing-relation", "common-law-spouse"));
+    assert_eq!(desk.send_form("/requests/new?lang=en", &fields).await.status, 201);
+    let opened = desk.open().await;
+    let [(_, Filing::Request(request))] = &opened[..] else { panic!("one request") };
+    assert_eq!(request.circumstances.standing, [Standing::CommonLawSpouse]);
 }
 
 /// Duties row 39.

@@ -4,13 +4,13 @@ use super::{Persons, table, unavailable};
 use crate::store::{self, Audit, PersonRow};
 use chassis::{HandleError, telemetry};
 use contracts::{
-    Code, Service,
+    Code, PersonField, Service,
     request::{Disclose, DisclosedReply},
 };
 use privacy::seal_to;
 
 /// More fields than there are is a slip.
-const FIELDS_MAX: usize = 10;
+const FIELDS_MAX: usize = PersonField::ALL.len();
 
 impl Persons {
     /// Answers. No answer at all (an error) means *too early*: the asker tries again.

@@ -4,7 +4,7 @@ use contracts::PersonField;
 use privacy::{BlindIndex, BlindTag, IndexField, Personal, Purpose, Unreadable};
 use privacy_seal::{
     Zeroizing,
-    filing::{NewRequest, PersonalDetails},
+    filing::{Circumstances, NewRequest, PersonalDetails},
 };
 use serde_json::{Map, Value};
 
@@ -19,10 +19,8 @@ impl Document {
             map.insert(PersonField::Representative.as_str().into(), Value::Object(details(representative)));
         }
         put(&mut map, PersonField::Words, &request.words);
-        if !request.hospitals.is_empty() {
-            let hospitals = request.hospitals.iter().cloned().map(Value::String).collect();
-            map.insert(PersonField::Hospitals.as_str().into(), Value::Array(hospitals));
-        }
+        list(&mut map, PersonField::Hospitals, &request.hospitals);
+        circumstances(&mut map, &request.circumstances);
         Self(map)
     }
 
@@ -37,7 +35,7 @@ impl Document {
 
     /// As it is sealed.
     pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
-        // A map of strings and lists of strings: serialising it into memory cannot fail.
+        // A map of strings, lists and maps of them: serialising it into memory cannot fail.
         Zeroizing::new(serde_json::to_vec(&self.0).unwrap_or_default())
     }
 
@@ -63,6 +61,9 @@ impl Document {
     /// The index rows of person and representative. A value that cannot be folded is not found by, and that is all.
     pub fn tags(&self, index: &BlindIndex) -> Vec<(IndexField, BlindTag)> {
         let mut tags = party_tags(&self.0, index);
+        let former = self.0.get(PersonField::FormerNames.as_str()).and_then(Value::as_array);
+        let former = former.into_iter().flatten().filter_map(Value::as_str).map(|s| Personal::new(s.to_owned()));
+        tags.extend(former.filter_map(|name| Some((IndexField::Name, index.name(&name).ok()?))));
         if let Some(Value::Object(representative)) = self.0.get(PersonField::Representative.as_str()) {
             tags.extend(party_tags(representative, index));
         }
@@ -101,6 +102,33 @@ fn details(party: &PersonalDetails) -> Map<String, Value> {
     put(&mut map, PersonField::Mail, mail);
     put(&mut map, PersonField::Telephone, telephone);
     map
+}
+
+fn circumstances(map: &mut Map<String, Value>, said: &Circumstances) {
+    let Circumstances { standing, power, former_names, former_addresses, visits, accommodation, safe_contact } = said;
+    let standing: Vec<String> = standing.iter().map(|word| word.as_str().to_owned()).collect();
+    list(map, PersonField::Standing, &standing);
+    put(map, PersonField::Power, power);
+    list(map, PersonField::FormerNames, former_names);
+    list(map, PersonField::FormerAddresses, former_addresses);
+    if !visits.is_empty() {
+        let each = visits.iter().map(|visit| {
+            let parts =
+                [("hospital", &visit.hospital), ("period", &visit.period), ("patient_number", &visit.patient_number)];
+            let given = parts.into_iter().filter(|(_, text)| !text.is_empty());
+            Value::Object(given.map(|(part, text)| (part.to_owned(), Value::String(text.clone()))).collect())
+        });
+        map.insert(PersonField::Visits.as_str().into(), Value::Array(each.collect()));
+    }
+    put(map, PersonField::Accommodation, accommodation);
+    put(map, PersonField::SafeContact, safe_contact);
+}
+
+fn list(map: &mut Map<String, Value>, field: PersonField, texts: &[String]) {
+    if !texts.is_empty() {
+        let texts = texts.iter().cloned().map(Value::String).collect();
+        map.insert(field.as_str().into(), Value::Array(texts));
+    }
 }
 
 fn put(map: &mut Map<String, Value>, field: PersonField, text: &str) {
@@ -143,7 +171,12 @@ pub(crate) mod tests {
                 "address": "標識市架空町1-2-3", "mail": "person@example.test", "telephone": "03-0000-0001"
             },
             "representative": { "name": "山田親標識", "mail": "parent@example.test" },
-            "words": "標識の記録を見せてください", "hospitals": ["標識病院"]
+            "words": "標識の記録を見せてください", "hospitals": ["標識病院"],
+            "circumstances": {
+                "standing": ["other-parent-agrees"], "power": "標識の事情", "former_names": ["旧姓標識"],
+                "former_addresses": ["標識市旧町"], "accommodation": "標識の配慮", "safe_contact": "標識の連絡",
+                "visits": [{ "hospital": "標識病院", "period": "2020年ごろ", "patient_number": "00-1" }]
+            }
         });
         serde_json::from_value(json).unwrap()
     }
@@ -160,6 +193,7 @@ pub(crate) mod tests {
         let mut bare = request(Kind::Disclosure);
         bare.person = PersonalDetails { name: "標識".into(), ..PersonalDetails::default() };
         (bare.representative, bare.words, bare.hospitals) = (None, String::new(), Vec::new());
+        bare.circumstances = Circumstances::default();
         assert_eq!(keys(&Document::of(&bare)), ["name"]);
     }
 
@@ -171,6 +205,16 @@ pub(crate) mod tests {
         let mut alone = request(Kind::Disclosure);
         alone.representative = None;
         assert_eq!(Document::of(&alone).pick(&[PersonField::Mail]).0["mail"], "person@example.test");
+    }
+
+    /// A filing that was sealed before there were circumstances is opened as ever.
+    #[test]
+    fn a_filing_without_circumstances_is_read_and_written_as_before() {
+        let mut plain = request(Kind::Disclosure);
+        plain.circumstances = Circumstances::default();
+        let json = serde_json::to_value(&plain).unwrap();
+        assert!(json.get("circumstances").is_none());
+        assert!(serde_json::from_value::<NewRequest>(json).unwrap() == plain);
     }
 
     #[test]
@@ -185,14 +229,15 @@ pub(crate) mod tests {
     fn person_and_representative_are_found_by_whole_values() {
         let index = BlindIndex::from_bytes([1; 32]);
         let tags = Document::of(&request(Kind::Disclosure)).tags(&index);
-        // Four of the person, the name of the representative.
-        assert_eq!(tags.len(), 5);
+        // Four of the person, a former name, the name of the representative.
+        assert_eq!(tags.len(), 6);
         let of = |text: &str| Personal::new(text.to_owned());
         assert!(tags.contains(&(IndexField::Name, index.name(&of("山田 標識")).unwrap())));
         assert!(tags.contains(&(IndexField::Name, index.name(&of("山田親標識")).unwrap())));
+        assert!(tags.contains(&(IndexField::Name, index.name(&of("旧姓標識")).unwrap())), "who has changed the name");
         let mut odd = request(Kind::Disclosure);
         odd.person.telephone = "none".into();
         odd.person.kana = "・".into();
-        assert_eq!(Document::of(&odd).tags(&index).len(), 2, "what cannot be folded is left out");
+        assert_eq!(Document::of(&odd).tags(&index).len(), 3, "what cannot be folded is left out");
     }
 }

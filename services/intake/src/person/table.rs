@@ -12,13 +12,16 @@ struct Row {
     fields: &'static [PersonField],
 }
 
-use PersonField::{Address, BirthDate, Hospitals, Kana, Mail, Name, Representative, Sex, Words};
+use PersonField::{
+    Accommodation, Address, BirthDate, FormerAddresses, FormerNames, Hospitals, Kana, Mail, Name, Power,
+    Representative, SafeContact, Sex, Standing, Visits, Words,
+};
 
 const TABLE: &[Row] = &[
     Row {
         purpose: DisclosePurpose::VerifyIdentity,
         asker: Service::Identity,
-        fields: &[Name, Kana, BirthDate, Sex, Address, Representative],
+        fields: &[Name, Kana, BirthDate, Sex, Address, Representative, Standing, Power, FormerNames],
     },
     // E-mail carries a receipt reference and a link, nothing more: not even the name.
     Row { purpose: DisclosePurpose::Notify, asker: Service::Notification, fields: &[Mail] },
@@ -30,7 +33,21 @@ const TABLE: &[Row] = &[
     Row {
         purpose: DisclosePurpose::PrepareAnswer,
         asker: Service::Fulfilment,
-        fields: &[Name, Kana, BirthDate, Sex, Address, Words, Hospitals, Representative],
+        fields: &[
+            Name,
+            Kana,
+            BirthDate,
+            Sex,
+            Address,
+            Words,
+            Hospitals,
+            Representative,
+            FormerNames,
+            FormerAddresses,
+            Visits,
+            Accommodation,
+            SafeContact,
+        ],
     },
     // The document of Act art. 53 names who asked; the register itself has no requester.
     Row { purpose: DisclosePurpose::PrepareAnswer, asker: Service::OptOut, fields: &[Name, Address, Representative] },
@@ -99,8 +116,8 @@ mod tests {
                 }
             }
         }
-        // identity: 6 fields × 7 kinds; notification: 1 × 9; register: 6 × 2; answer: 8 × 9, documents of stops: 3 × 2; staff: 10 × 9.
-        assert_eq!(granted, 42 + 9 + 12 + 72 + 6 + 90);
+        // identity: 9 fields × 7 kinds; notification: 1 × 9; register: 6 × 2; answer: 13 × 9, documents of stops: 3 × 2; staff: 17 × 9.
+        assert_eq!(granted, 63 + 9 + 12 + 117 + 6 + 153);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use jiff_sqlx::ToSqlx;
 use privacy::{AccessCode, CodeKey, Purpose, ServiceKey};
 use privacy_seal::{
     HatchBox,
-    filing::{Filing, NewRequest, PersonalDetails},
+    filing::{Circumstances, Filing, NewRequest, PersonalDetails},
 };
 use sqlx::PgPool;
 use std::{sync::Mutex, time::Instant};
@@ -203,6 +203,7 @@ impl Someone {
             representative: None,
             words: "山田標識の記録".into(),
             hospitals: vec!["山田標識病院".into()],
+            circumstances: Circumstances::default(),
         }
     }
     fn withdrawal(&self, code_key: [u8; 32], received_at: Timestamp) -> Filing {

@@ -23,7 +23,7 @@ use notification::{
 use privacy::ServiceKey;
 use privacy_seal::{
     AccessCode, CodeKey, HatchBox,
-    filing::{Filing, NewRequest, PersonalDetails},
+    filing::{Circumstances, Filing, NewRequest, PersonalDetails},
 };
 use sqlx::PgPool;
 use std::{
@@ -238,6 +238,7 @@ impl Someone {
             representative: None,
             words: "山田標識の記録".into(),
             hospitals: vec![],
+            circumstances: Circumstances::default(),
         }
     }
     /// Intake's fact, where intake itself is away.
