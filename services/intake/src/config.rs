@@ -38,7 +38,7 @@ pub struct MailSettings {
     pub reader_seconds: u64,
     /// Mails in reading at the same time.
     pub reader_at_once: usize,
-    /// The domain of the desk's own addresses and Message-IDs; empty: nothing is recognised as an answer to us, or as our own.
+    /// The domain of the desk's own addresses and Message-IDs; empty: that of `notification.from`.
     pub domain: String,
     /// What stands before `+` in the addresses that answers come to.
     pub reply_local: String,
@@ -58,9 +58,11 @@ impl MailSettings {
         Ok(Reader::new(program, arguments, Duration::from_secs(self.reader_seconds), self.reader_at_once))
     }
 
-    /// How our own mails are told.
-    pub fn ours(&self) -> Ours {
-        Ours { domain: self.domain.clone(), reply_local: self.reply_local.clone() }
+    /// How our own mails are told; `from` is the mailbox that they come from.
+    pub fn ours(&self, from: &str) -> Ours {
+        let of_from = || from.rsplit_once('@').map_or("", |(_, domain)| domain.trim_end_matches(['>', ' ']));
+        let domain = if self.domain.is_empty() { of_from() } else { &self.domain };
+        Ours { domain: domain.to_owned(), reply_local: self.reply_local.clone() }
     }
 }
 
@@ -146,6 +148,16 @@ mod tests {
             "completion_grace_days": 5, "revivals_max": 3, "service_days": days,
             "mail": { "reader": "", "reader_seconds": 20, "reader_at_once": 2, "domain": "", "reply_local": "" }
         })
+    }
+
+    #[test]
+    fn our_own_mails_are_told_by_the_domain_that_they_come_from() {
+        let mut mail = serde_json::from_value::<Settings>(settings()).unwrap().mail;
+        assert_eq!(mail.ours("Desk <desk@desk.example>").domain, "desk.example");
+        assert_eq!(mail.ours("desk@desk.example").domain, "desk.example");
+        assert_eq!(mail.ours("").domain, "");
+        mail.domain = "other.example".to_owned();
+        assert_eq!(mail.ours("Desk <desk@desk.example>").domain, "other.example");
     }
 
     #[test]

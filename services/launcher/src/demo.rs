@@ -32,7 +32,7 @@ pub(crate) async fn run(args: UpArgs, exit: bool) -> anyhow::Result<()> {
                 up::write_ready_file(path, &up.addresses)?;
             }
             banner();
-            up::tell(&up.addresses);
+            up::tell(&up.addresses, &up.place.folder);
             up.until_asked().await;
             Ok(())
         }

@@ -170,7 +170,7 @@ pub(crate) fn write_ready_file(path: &Path, addresses: &Addresses) -> anyhow::Re
     write().with_context(|| format!("`--ready-file` {}", path.display()))
 }
 
-pub(crate) fn tell(addresses: &Addresses) {
+pub(crate) fn tell(addresses: &Addresses, folder: &Path) {
     println!();
     println!("  Madoguchi is ready.");
     println!();
@@ -181,6 +181,7 @@ pub(crate) fn tell(addresses: &Addresses) {
     }
     println!("  Partner API      {}", addresses.partner);
     println!("  Operations       {}/readyz  {}/metrics", addresses.ops, addresses.ops);
+    println!("  Data             {}", folder.display());
     println!();
     println!("  Ctrl-C stops everything in order.");
 }
@@ -195,7 +196,7 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.ready_file {
         write_ready_file(path, &up.addresses)?;
     }
-    tell(&up.addresses);
+    tell(&up.addresses, &up.place.folder);
     up.until_asked().await;
     say("stopping");
     up.stop().await?;

@@ -29,11 +29,7 @@ pub fn plan() -> Plan {
         "{} --exact journey::incoming::read_mail --nocapture --test-threads 1 --skip {MARK}",
         program.display()
     );
-    let settings = [
-        ("intake.mail.reader", reader),
-        ("intake.mail.domain", "desk.test".to_owned()),
-        ("notification.from", "Desk <desk@desk.test>".to_owned()),
-    ];
+    let settings = [("intake.mail.reader", reader), ("notification.from", "Desk <desk@desk.test>".to_owned())];
     Plan { settings: settings.into(), ..Plan::default() }
 }
 

@@ -56,10 +56,11 @@ impl Mails {
         objects: Objects,
         inbound: Objects,
         settings: &MailSettings,
+        from: &str,
     ) -> std::io::Result<Self> {
         let parts = Parts::new(persons.custody().clone(), objects);
         let apart = Arc::new(settings.reader()?);
-        Ok(Self { bus, persons, parts, inbound, apart, ours: settings.ours() })
+        Ok(Self { bus, persons, parts, inbound, apart, ours: settings.ours(from) })
     }
 
     /// The parts of mails.

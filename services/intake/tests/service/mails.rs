@@ -277,6 +277,7 @@ async fn sealed_files_of_nobody_are_swept() {
         desk.rt.objects().unwrap(),
         desk.inbound_files(),
         &settings.mail,
+        "",
     )
     .unwrap();
     let parked = desk.put(b"not a filing").await;
