@@ -28,6 +28,7 @@ async fn a_person_asks_for_a_stop_reads_how_it_stands_and_takes_it_back_in_both_
     chrome.goto(&desk.public_url).await;
     chrome.press("nav a[hreflang=en]").await;
     public::asks_and_withdraws(&chrome, &Words::of_the_desk("en"), &public::JOHN).await;
+    public::reads_easy_words(&chrome, &desk.public_url).await;
     chrome.close().await;
 }
 

@@ -65,7 +65,7 @@ pub struct DoorConfig {
     pub joint_authority_from: Date,
     /// Nobody is older, in years.
     pub oldest: i16,
-    /// A folder with `ja.toml` and `en.toml` in place of the built-in texts; empty = built-in.
+    /// A folder with `ja.toml`, `ja-easy.toml` and `en.toml` in place of the built-in texts; empty = built-in.
     pub texts: PathBuf,
 }
 

@@ -1,4 +1,4 @@
-//! The words on the pages and in the problems, Japanese and English: data (`texts/*.toml`), dated, replaceable by the
+//! The words on the pages and in the problems, in Japanese, やさしい日本語 and English: data (`texts/*.toml`), dated, replaceable by the
 //! operator's own folder. Flat keys joined with dots; lists keep their order.
 //!
 //! A key that is missing shows itself as the key; a test looks for every key that templates and code use, in both.
@@ -6,17 +6,89 @@
 use contracts::{Language, Timestamp};
 use std::{borrow::Borrow, collections::HashMap, path::Path};
 
-/// The words of one language.
+/// Which words a page is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WordSet {
+    /// 日本語.
+    Ja,
+    /// やさしい日本語: short sentences, spaces between phrases, readings above the kanji.
+    Easy,
+    /// English.
+    En,
+}
+
+impl WordSet {
+    /// In the order in which they are offered.
+    pub const ALL: &[Self] = &[Self::Ja, Self::Easy, Self::En];
+
+    /// The word in addresses, and the file's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ja => "ja",
+            Self::Easy => "ja-easy",
+            Self::En => "en",
+        }
+    }
+    /// The set of that word.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|set| set.as_str() == word)
+    }
+    /// What it calls itself.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ja => "日本語",
+            Self::Easy => "やさしい にほんご",
+            Self::En => "English",
+        }
+    }
+    /// The language of the page, and of what is told later.
+    pub const fn language(self) -> Language {
+        match self {
+            Self::Ja | Self::Easy => Language::Ja,
+            Self::En => Language::En,
+        }
+    }
+}
+
+impl From<Language> for WordSet {
+    fn from(language: Language) -> Self {
+        match language {
+            Language::Ja => Self::Ja,
+            Language::En => Self::En,
+        }
+    }
+}
+
+/// What stands on no page, and so has no easy words: it is shown as in Japanese.
+const NOT_EASY: &[&str] = &["as_of", "error-api.", "law.", "problem."];
+/// Problems that people meet on pages.
+const EASY_PROBLEMS: &[&str] = &[
+    "key-missing",
+    "too-large",
+    "not-found",
+    "no-such-page",
+    "method",
+    "too-many-tries",
+    "too-many-filings",
+    "full",
+    "away",
+    "over",
+];
+
+/// The words of one set.
 pub struct Texts {
     /// Which.
+    pub set: WordSet,
+    /// Their language.
     pub language: Language,
     words: HashMap<String, String>,
     lists: HashMap<String, Vec<String>>,
 }
 
-/// Both languages.
+/// All sets.
 pub struct AllTexts {
     ja: Texts,
+    easy: Texts,
     en: Texts,
 }
 
@@ -40,7 +112,11 @@ impl AllTexts {
     /// # Errors
     /// Never for the files of this crate: a test reads them.
     pub fn built_in() -> Result<Self, BadTexts> {
-        Self::of(("ja.toml", include_str!("../texts/ja.toml")), ("en.toml", include_str!("../texts/en.toml")))
+        Self::of(
+            include_str!("../texts/ja.toml"),
+            include_str!("../texts/ja-easy.toml"),
+            include_str!("../texts/en.toml"),
+        )
     }
 
     /// The operator's own.
@@ -52,19 +128,30 @@ impl AllTexts {
             let path = folder.join(name);
             std::fs::read_to_string(&path).map_err(|e| BadTexts::Io(path.display().to_string(), e))
         };
-        let (ja, en) = (read("ja.toml")?, read("en.toml")?);
-        let own = Self::of(("ja.toml", &ja), ("en.toml", &en))?;
+        let own = Self::of(&read("ja.toml")?, &read("ja-easy.toml")?, &read("en.toml")?)?;
         let built_in = Self::built_in()?;
         built_in.ja.missing_in(&own.ja, "ja.toml")?;
         Ok(own)
     }
 
-    fn of(ja: (&str, &str), en: (&str, &str)) -> Result<Self, BadTexts> {
-        let ja = Texts::parse(Language::Ja, ja.0, ja.1)?;
-        let en = Texts::parse(Language::En, en.0, en.1)?;
+    fn of(ja: &str, easy: &str, en: &str) -> Result<Self, BadTexts> {
+        let ja = Texts::parse(WordSet::Ja, "ja.toml", ja)?;
+        let mut easy = Texts::parse(WordSet::Easy, "ja-easy.toml", easy)?;
+        let en = Texts::parse(WordSet::En, "en.toml", en)?;
         ja.missing_in(&en, "en.toml")?;
         en.missing_in(&ja, "ja.toml")?;
-        Ok(Self { ja, en })
+        easy.missing_in(&ja, "ja.toml")?;
+        easy.complete_from(&ja)?;
+        Ok(Self { ja, easy, en })
+    }
+
+    /// The words of a set.
+    pub const fn of_set(&self, set: WordSet) -> &Texts {
+        match set {
+            WordSet::Ja => &self.ja,
+            WordSet::Easy => &self.easy,
+            WordSet::En => &self.en,
+        }
     }
 
     /// The words of a language.
@@ -77,9 +164,9 @@ impl AllTexts {
 }
 
 impl Texts {
-    fn parse(language: Language, name: &str, text: &str) -> Result<Self, BadTexts> {
+    fn parse(set: WordSet, name: &str, text: &str) -> Result<Self, BadTexts> {
         let table: toml::Table = text.parse().map_err(|e| BadTexts::Form(name.to_owned(), e))?;
-        let mut texts = Self { language, words: HashMap::new(), lists: HashMap::new() };
+        let mut texts = Self { set, language: set.language(), words: HashMap::new(), lists: HashMap::new() };
         texts.flatten("", table);
         Ok(texts)
     }
@@ -100,6 +187,25 @@ impl Texts {
                     self.words.insert(key, other.to_string());
                 }
             }
+        }
+    }
+
+    /// Takes over what stands on no page; the rest must be there.
+    fn complete_from(&mut self, ja: &Self) -> Result<(), BadTexts> {
+        let easy_problem = |key: &str| {
+            let code = key.strip_prefix("problem.").and_then(|rest| rest.split('.').next());
+            code.is_some_and(|code| EASY_PROBLEMS.contains(&code))
+        };
+        for (key, text) in &ja.words {
+            let needed = easy_problem(key) || !NOT_EASY.iter().any(|root| key.starts_with(root));
+            if needed && !self.words.contains_key(key) {
+                return Err(BadTexts::Missing("ja-easy.toml", key.clone()));
+            }
+            self.words.entry(key.clone()).or_insert_with(|| text.clone());
+        }
+        match ja.lists.keys().find(|key| !self.lists.contains_key(*key)) {
+            Some(key) => Err(BadTexts::Missing("ja-easy.toml", key.clone())),
+            None => Ok(()),
         }
     }
 
@@ -170,6 +276,10 @@ impl Texts {
     pub fn day(&self, day: impl Borrow<contracts::Date>) -> String {
         let day = day.borrow();
         match self.language {
+            Language::Ja if self.set == WordSet::Easy => {
+                let (year, month, day) = (day.year(), day.month(), day.day());
+                format!("{year}{{年|ねん}}{month}{{月|がつ}}{day}{{日|にち}}")
+            }
             Language::Ja => format!("{}年{}月{}日", day.year(), day.month(), day.day()),
             Language::En => day.strftime("%-d %B %Y").to_string(),
         }
@@ -194,7 +304,11 @@ impl Texts {
             }
             out.push(digit);
         }
-        out + if self.language == Language::Ja { "円" } else { " yen" }
+        out + match self.set {
+            WordSet::Ja => "円",
+            WordSet::Easy => "{円|えん}",
+            WordSet::En => " yen",
+        }
     }
 }
 
@@ -216,115 +330,5 @@ pub fn accepted(header: Option<&str>) -> Language {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::request;
-    use contracts::{Capacity, DecisionOutcome, EndedAs, Kind, Scope, Step, Track};
-    use std::collections::BTreeSet;
-
-    fn both() -> [Texts; 2] {
-        let AllTexts { ja, en } = AllTexts::built_in().unwrap();
-        [ja, en]
-    }
-
-    #[test]
-    fn every_code_has_its_words_in_both_languages() {
-        let mut keys: BTreeSet<String> = crate::request::CODES.iter().map(|c| format!("error.{c}")).collect();
-        keys.extend(Kind::ALL.iter().map(|w| format!("kind.{w}")));
-        keys.extend(Capacity::ALL.iter().map(|w| format!("capacity.{w}")));
-        keys.extend(Scope::ALL.iter().map(|w| format!("scope.{w}")));
-        keys.extend(Step::ALL.iter().flat_map(|w| [format!("step.{w}"), format!("step-hint.{w}")]));
-        keys.extend(DecisionOutcome::ALL.iter().map(|w| format!("outcome.{w}")));
-        keys.extend(EndedAs::ALL.iter().map(|w| format!("ended.{w}")));
-        for wish in crate::wish::Wish::ALL {
-            let parts = ["ask", "title", "better"].iter();
-            keys.extend(parts.map(|part| format!("wish.{}.{part}", wish.as_str())));
-        }
-        for list in [request::RELATIONS, request::OTHER_PARENT, request::AGENTS, request::RECEIPT] {
-            keys.extend(list.iter().map(|w| format!("standing.{w}")));
-        }
-        keys.insert(format!("standing.{}", request::NO_RELATION));
-        keys.extend(Track::ALL.iter().map(|w| format!("track.{w}")));
-        for kind in Kind::ALL {
-            let parts = ["title", "lead", "fee", "time", "start", "papers", "next"].iter();
-            keys.extend(parts.map(|part| format!("kind-page.{kind}.{part}")));
-        }
-        for code in crate::problem::CODES {
-            keys.extend([format!("problem.{code}.title"), format!("problem.{code}.detail")]);
-        }
-        for texts in both() {
-            for key in &keys {
-                assert!(texts.has(key), "{}: {key}", texts.language);
-            }
-        }
-    }
-
-    /// Keys stand in templates and sources as `t("a.b")`, `list("a.b")`, `fill("a.b", …)`.
-    #[test]
-    fn every_key_that_is_used_has_its_words() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut seen = 0;
-        for folder in ["templates", "src", "src/pages"] {
-            for entry in std::fs::read_dir(root.join(folder)).unwrap() {
-                let path = entry.unwrap().path();
-                let Ok(source) = std::fs::read_to_string(&path) else { continue };
-                for call in [".t(\"", ".list(\"", ".fill(\"", ".two(\""] {
-                    for rest in source.split(call).skip(1) {
-                        let key = rest.split('"').next().unwrap();
-                        seen += 1;
-                        for texts in both() {
-                            assert!(texts.has(key), "{}: {key} in {}", texts.language, path.display());
-                        }
-                    }
-                }
-            }
-        }
-        assert!(seen > 60, "{seen}");
-    }
-
-    #[test]
-    fn days_times_and_amounts() {
-        let [ja, en] = both();
-        let at: Timestamp = "2026-03-31T15:05:00Z".parse().unwrap();
-        assert_eq!(ja.instant(at), "2026年4月1日 00:05");
-        assert_eq!(en.instant(at), "1 April 2026, 00:05 (Japan time)");
-        assert_eq!(
-            (ja.yen(4000), en.yen(1_234_567), ja.yen(50)),
-            ("4,000円".into(), "1,234,567 yen".into(), "50円".into())
-        );
-    }
-
-    #[test]
-    fn articles_are_written_as_the_law_is_cited() {
-        let [ja, en] = both();
-        for (code, cited) in [
-            ("appi-33-2-1", "個人情報保護法33条2項1号"),
-            ("act-20", "次世代医療基盤法20条"),
-            ("act-rules-25", "次世代医療基盤法施行規則25条"),
-            ("appi-order-11", "個人情報保護法施行令11条"),
-            ("none", "none"),
-            ("appi-33-2-1-4", "appi-33-2-1-4"),
-            ("appi", "appi"),
-        ] {
-            assert_eq!(ja.article(code), cited);
-        }
-        assert_eq!(en.article("appi-33-3"), "Act on the Protection of Personal Information, art. 33(3)");
-    }
-
-    #[test]
-    fn the_language_is_the_one_with_the_greater_weight() {
-        for (header, language) in [
-            (None, Language::Ja),
-            (Some(""), Language::Ja),
-            (Some("en"), Language::En),
-            (Some("en-GB,en;q=0.8,ja;q=0.5"), Language::En),
-            (Some("ja,en-US;q=0.9"), Language::Ja),
-            (Some("fr, en;q=0.1"), Language::En),
-            (Some("fr"), Language::Ja),
-            (Some("en;q=x"), Language::Ja),
-            (Some("eng"), Language::Ja),
-        ] {
-            assert_eq!(accepted(header), language, "{header:?}");
-        }
-    }
-}
+#[path = "texts_tests.rs"]
+mod tests;

@@ -69,6 +69,51 @@ pub async fn asks_and_withdraws(chrome: &Chrome, w: &Words, person: &Person) {
     takes_it_back(chrome, w).await;
 }
 
+/// やさしい日本語, a link away, from the wish to a receipt; and the form of somebody's parent, who is asked about the other.
+pub async fn reads_easy_words(chrome: &Chrome, public_url: &str) {
+    chrome.goto(public_url).await;
+    chrome.press("nav a[href$='lang=ja-easy']").await;
+    look_over(chrome, "ja").await;
+    for wish in ["see", "purpose", "complain"] {
+        chrome.press(&format!("main a[href^='/wishes/{wish}?']")).await;
+        look_over(chrome, "ja").await;
+        chrome.press("a.button[href^='/requests/new?']").await;
+        look_over(chrome, "ja").await;
+        chrome.press("header .name a").await;
+    }
+    chrome.press("main a[href^='/wishes/stop?']").await;
+    chrome.press("a.button[href*='kind=provision-stop']").await;
+    let seen = "return [...document.querySelectorAll('fieldset.section')].filter(s => s.checkVisibility())
+        .map(s => s.className.split(' ').pop()).filter(s => s.startsWith('of-'))";
+    assert_eq!(chrome.script(seen, vec![]).await, json!([]), "the person is asked for nothing more");
+    for (capacity, asked) in
+        [("curator", "of-curator"), ("agent", "of-agent"), ("bereaved", "of-bereaved"), ("parent", "of-parent")]
+    {
+        chrome.click(&format!("#capacity-{capacity}")).await;
+        assert_eq!(chrome.script(seen, vec![]).await, json!([asked]), "only what the capacity needs");
+    }
+    chrome.press(SEND).await;
+    assert!(chrome.has(".summary a[href^='#standing-other_parent-']").await);
+    look_over(chrome, "ja").await;
+    let typed = [
+        ("person-name", "見本 一郎"),
+        ("person-kana", "みほん いちろう"),
+        ("person-birth_date", "2018-04-01"),
+        ("person-address", "東京都文京区本駒込2-28-16"),
+        ("representative-name", "見本 花子"),
+        ("representative-address", "東京都文京区本駒込2-28-16"),
+    ];
+    for (id, text) in typed {
+        chrome.fill(&format!("#{id}"), text).await;
+    }
+    chrome.click("#standing-other_parent-sole-authority").await;
+    chrome.press(SEND).await;
+    assert_eq!(chrome.texts("dl.codes code").await.len(), 2, "{}", chrome.main().await);
+    look_over(chrome, "ja").await;
+    chrome.press("main a.button[href^='/status']").await;
+    look_over(chrome, "ja").await;
+}
+
 /// With the keyboard alone.
 async fn sends_nothing_and_is_told(chrome: &Chrome, w: &Words, person: &Person) {
     tab_to(chrome, SEND).await;

@@ -3,7 +3,7 @@
 use super::{
     Frame, Shared, error_page,
     fields::{Builder, Control, Section},
-    language, page, parameter,
+    filters, language, page, parameter,
 };
 use crate::{
     api::bad_body,
@@ -12,6 +12,7 @@ use crate::{
     draft::Fields,
     problem::Problem,
     request::{self, FieldError},
+    texts::WordSet,
 };
 use askama::Template;
 use axum::{
@@ -20,7 +21,7 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri},
     response::Response,
 };
-use contracts::{Channel, Kind, Language};
+use contracts::{Channel, Kind};
 use std::net::SocketAddr;
 
 #[derive(Template)]
@@ -52,13 +53,13 @@ pub async fn form(State(door): Shared, uri: Uri, headers: HeaderMap) -> Response
 fn show(
     door: &Door,
     status: StatusCode,
-    language: Language,
+    language: WordSet,
     kind: Kind,
     typed: &Fields,
     errors: &[FieldError],
     notice: &str,
 ) -> Response {
-    let w = door.texts.of_language(language);
+    let w = door.texts.of_set(language);
     // A refused form keeps its token: nothing was filed under it. A used one is replaced.
     let fresh = IdempotencyKey::random();
     let token = typed.get("token").parse().ok().filter(|_: &IdempotencyKey| notice.is_empty()).unwrap_or(fresh);
@@ -110,7 +111,8 @@ pub async fn send(
         return show(&door, StatusCode::OK, language, kind, &typed, &[], "");
     }
     let mut draft = typed.draft();
-    draft.language = language.as_str().to_owned();
+    draft.language = language.language().as_str().to_owned();
+    draft.easy = language == WordSet::Easy;
     let request = match request::check(&draft, door.today(), door.config.rules(door.today())) {
         Ok(request) => request,
         Err(errors) => {
@@ -121,7 +123,7 @@ pub async fn send(
     let Ok(key) = typed.get("token").parse::<IdempotencyKey>() else {
         return error_page(&door, language, &Problem::new(StatusCode::BAD_REQUEST, "key-missing"));
     };
-    let w = door.texts.of_language(language);
+    let w = door.texts.of_set(language);
     match door.file(door.client(peer, &headers), &key, &typed.digest_bytes(), request, Channel::Web).await {
         Ok(receipt) => {
             let f = Frame { w, title: w.t("receipt.title"), path: String::new() };
@@ -137,8 +139,8 @@ pub async fn send(
 
 /// The English form does not mark the reading as required, since a name in Latin letters has none; so it is not asked for
 /// before there is a name.
-fn asked_here(language: Language, typed: &Fields, mut errors: Vec<FieldError>) -> Vec<FieldError> {
-    if language == Language::En && typed.get("person-name").trim().is_empty() {
+fn asked_here(language: WordSet, typed: &Fields, mut errors: Vec<FieldError>) -> Vec<FieldError> {
+    if language == WordSet::En && typed.get("person-name").trim().is_empty() {
         errors.retain(|error| !(error.pointer == "/person/kana" && error.code == "required"));
     }
     errors

@@ -1,4 +1,4 @@
-//! The pages: plain HTML forms without script, Japanese and English, WCAG 2.2 AA.
+//! The pages: plain HTML forms without script, Japanese (also in easy words) and English, WCAG 2.2 AA.
 //!
 //! Neither receipt number nor code is ever in an address: the status is shown as the answer to a POST. No cookie is set,
 //! so there is no session to ride on; the hidden token of a form is its idempotency key, which makes a double click one
@@ -6,6 +6,7 @@
 
 mod fields;
 mod filing;
+mod filters;
 mod status;
 mod wishes;
 
@@ -17,14 +18,13 @@ use crate::{
     api::Shared,
     door::Door,
     problem::Problem,
-    texts::{self, Texts},
+    texts::{self, Texts, WordSet},
 };
 use askama::Template;
 use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use contracts::Language;
 
 /// What the frame of every page needs.
 pub struct Frame<'a> {
@@ -32,21 +32,26 @@ pub struct Frame<'a> {
     pub w: &'a Texts,
     /// Title of the page, before the name of the desk.
     pub title: &'a str,
-    /// The path of this page, for the link to the other language; empty = no such link (the answer to a POST).
+    /// The path of this page, for the links to the other languages; empty = no such link (the answer to a POST).
     pub path: String,
 }
 
 impl Frame<'_> {
-    /// `ja` or `en`.
+    /// `ja` or `en`: what the page is written in.
     pub const fn lang(&self) -> &'static str {
         self.w.language.as_str()
     }
-    /// The other one.
-    pub const fn other(&self) -> &'static str {
-        match self.w.language {
-            Language::Ja => "en",
-            Language::En => "ja",
-        }
+    /// The word of the set of words, for the addresses of links.
+    pub const fn set(&self) -> &'static str {
+        self.w.set.as_str()
+    }
+    /// In やさしい日本語.
+    pub fn is_easy(&self) -> bool {
+        self.w.set == WordSet::Easy
+    }
+    /// The other sets.
+    pub fn others(&self) -> impl Iterator<Item = WordSet> {
+        WordSet::ALL.iter().copied().filter(|set| *set != self.w.set)
     }
 }
 
@@ -56,18 +61,18 @@ fn parameter<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
 }
 
 /// The page's language: `?lang=`, else what the browser prefers.
-fn language(uri: &Uri, headers: &HeaderMap) -> Language {
-    let asked = parameter(uri, "lang").and_then(|word| word.parse().ok());
-    asked.unwrap_or_else(|| texts::accepted(headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok())))
+fn language(uri: &Uri, headers: &HeaderMap) -> WordSet {
+    let asked = parameter(uri, "lang").and_then(WordSet::of);
+    asked.unwrap_or_else(|| texts::accepted(headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok())).into())
 }
 
-fn page(status: StatusCode, language: Language, template: &impl Template) -> Response {
+fn page(status: StatusCode, language: WordSet, template: &impl Template) -> Response {
     match template.render() {
         Ok(html) => {
             let mut response = (status, html).into_response();
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-            headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.as_str()));
+            headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.language().as_str()));
             headers.append(header::VARY, HeaderValue::from_static("Accept-Language"));
             response
         }
@@ -87,8 +92,8 @@ struct ErrorPage<'a> {
 }
 
 /// A problem as a page.
-fn error_page(door: &Door, language: Language, problem: &Problem) -> Response {
-    let w = door.texts.of_language(language);
+fn error_page(door: &Door, language: WordSet, problem: &Problem) -> Response {
+    let w = door.texts.of_set(language);
     let f = Frame { w, title: w.of("problem", &format!("{}.title", problem.code)), path: String::new() };
     let retry_after = problem.retry_after_s().map(|s| w.fill("page.retry-after", &s.to_string()));
     let template = ErrorPage { f, detail: w.of("problem", &format!("{}.detail", problem.code)), retry_after };
@@ -106,6 +111,6 @@ pub fn refuse(door: &Door, uri: &Uri, headers: &HeaderMap, problem: Problem) -> 
     if html && !uri.path().starts_with("/api/") {
         error_page(door, language, &problem)
     } else {
-        problem.respond(&door.texts, language)
+        problem.respond(&door.texts, language.language())
     }
 }

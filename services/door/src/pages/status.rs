@@ -1,7 +1,12 @@
 //! How a request stands, and taking it back.
 
-use super::{Frame, Shared, error_page, filing::bad_form, language, page};
-use crate::{door::Door, draft::Fields, problem::Problem, texts::Texts};
+use super::{Frame, Shared, error_page, filing::bad_form, filters, language, page};
+use crate::{
+    door::Door,
+    draft::Fields,
+    problem::Problem,
+    texts::{Texts, WordSet},
+};
 use askama::Template;
 use axum::{
     Form,
@@ -9,9 +14,7 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri},
     response::Response,
 };
-use contracts::{
-    Code, EndedAs, Language, Measure, ReceiptNumber, ReportOutcome, Step, desk::StatusView, opt_out::AnswerPart,
-};
+use contracts::{Code, EndedAs, Measure, ReceiptNumber, ReportOutcome, Step, desk::StatusView, opt_out::AnswerPart};
 use privacy_seal::{AccessCode, Purpose, Zeroizing};
 use std::net::SocketAddr;
 
@@ -31,7 +34,7 @@ struct AskPage<'a> {
 /// `/status`: asks for receipt number and code.
 pub async fn status_form(State(door): Shared, uri: Uri, headers: HeaderMap) -> Response {
     let language = language(&uri, &headers);
-    let w = door.texts.of_language(language);
+    let w = door.texts.of_set(language);
     let f = Frame { w, title: w.t("status.title"), path: "/status?".to_owned() };
     page(StatusCode::OK, language, &AskPage { f, number: "", number_error: "", code_error: "", both_error: "" })
 }
@@ -119,7 +122,7 @@ struct Asked {
     confirmed: bool,
 }
 
-fn asked(door: &Door, language: Language, body: Posted) -> Result<Asked, Box<Response>> {
+fn asked(door: &Door, language: WordSet, body: Posted) -> Result<Asked, Box<Response>> {
     let typed = match body {
         Ok(Form(pairs)) => Fields::new(pairs),
         Err(rejection) => return Err(Box::new(error_page(door, language, &bad_form(&rejection)))),
@@ -129,7 +132,7 @@ fn asked(door: &Door, language: Language, body: Posted) -> Result<Asked, Box<Res
     match (number, code) {
         (Ok(number), Ok(code)) => Ok(Asked { number, code, confirmed: typed.get("confirm") == "yes" }),
         (number, code) => {
-            let w = door.texts.of_language(language);
+            let w = door.texts.of_set(language);
             let number_error = if number.is_err() { w.t("status.number-error") } else { "" };
             let code_error = if code.is_err() { w.t("status.code-error") } else { "" };
             let f = Frame { w, title: w.t("status.title"), path: String::new() };
@@ -141,19 +144,19 @@ fn asked(door: &Door, language: Language, body: Posted) -> Result<Asked, Box<Res
 }
 
 /// A miss is shown on the form, with the number kept; everything else is a page of its own.
-fn refused(door: &Door, language: Language, number: ReceiptNumber, problem: &Problem) -> Response {
+fn refused(door: &Door, language: WordSet, number: ReceiptNumber, problem: &Problem) -> Response {
     if problem.status != StatusCode::NOT_FOUND {
         return error_page(door, language, problem);
     }
-    let w = door.texts.of_language(language);
+    let w = door.texts.of_set(language);
     let f = Frame { w, title: w.t("status.title"), path: String::new() };
     let number = number.to_string();
     let both_error = w.of("problem", "not-found.detail");
     page(problem.status, language, &AskPage { f, number: &number, number_error: "", code_error: "", both_error })
 }
 
-fn show(door: &Door, language: Language, view: &StatusView, code: &AccessCode, withdrawn: bool) -> Response {
-    let w = door.texts.of_language(language);
+fn show(door: &Door, language: WordSet, view: &StatusView, code: &AccessCode, withdrawn: bool) -> Response {
+    let w = door.texts.of_set(language);
     let f = Frame { w, title: w.t("status.shown"), path: String::new() };
     let shown: Zeroizing<String> = code.show(Purpose::ShowToPerson);
     page(StatusCode::OK, language, &StatusPage { f, view, code: &shown, withdrawn })
@@ -197,7 +200,7 @@ pub async fn withdrawal(
         Err(problem) => return refused(&door, language, asked.number, &problem),
     };
     if !asked.confirmed {
-        let w = door.texts.of_language(language);
+        let w = door.texts.of_set(language);
         let f = Frame { w, title: w.t("withdrawal.title"), path: String::new() };
         let code = asked.code.show(Purpose::ShowToPerson);
         return page(StatusCode::OK, language, &ConfirmPage { f, view: &found.view, code: &code });

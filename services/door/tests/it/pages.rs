@@ -64,7 +64,7 @@ fn is_well_made(page: &Answer, language: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_page_is_well_made_in_both_languages() {
+async fn every_page_is_well_made_in_all_words() {
     let desk = Desk::start(&[]).await;
     let mut paths = vec!["/".to_owned(), "/status".to_owned()];
     paths.extend(Wish::ALL.iter().map(|wish| format!("/wishes/{}", wish.as_str())));
@@ -76,6 +76,13 @@ async fn every_page_is_well_made_in_both_languages() {
             is_well_made(&page, language);
             assert!(page.text.contains(words));
         }
+        let easy = desk.page(&format!("{path}{}lang=ja-easy", if path.contains('?') { '&' } else { '?' }), "en").await;
+        is_well_made(&easy, "ja");
+        assert!(easy.text.contains("<ruby>窓口<rp>(</rp><rt>まどぐち</rt><rp>)</rp></ruby>"));
+        assert!(!easy.text.contains("|まどぐち"), "no mark is left");
+        assert!(
+            easy.text.split("<title>").nth(1).unwrap().split("</title>").next().unwrap().contains("医療情報の 窓口")
+        );
         let sign = if path.contains('?') { '&' } else { '?' };
         is_well_made(&desk.page(&format!("{path}{sign}lang=en"), "ja").await, "en");
     }
@@ -211,6 +218,30 @@ async fn the_hospitals_grow_by_a_button_up_to_ten_and_nothing_typed_is_lost() {
     let said = &request.circumstances;
     assert!(said.visits.len() == 1 && said.visits[0].hospital == "標識病院" && said.visits[0].period == "2019年ごろ");
     assert_eq!((&said.former_names[..], &*said.safe_contact), (&["標識 旧子".to_owned()][..], "標識の連絡"));
+}
+
+/// やさしい日本語 is a way to read: what is filed is Japanese, and the staff learn that easy words are wished for.
+#[tokio::test(flavor = "multi_thread")]
+async fn easy_words_stay_from_page_to_page_and_the_wish_for_them_is_filed() {
+    let desk = Desk::start(&[]).await;
+    for path in ["/?lang=ja-easy", "/wishes/see?lang=ja-easy", "/requests/new?kind=disclosure&lang=ja-easy"] {
+        let page = desk.page(path, "en").await;
+        let own = page.text.split("href=\"/").skip(1).filter(|link| !link.starts_with("assets/"));
+        let other = own.filter(|link| !link.split('"').next().unwrap().ends_with("lang=ja-easy")).count();
+        assert_eq!(other, 2, "{path}: only the links to the other sets lead away");
+    }
+    let token = desk.page("/requests/new?kind=provision-stop&lang=ja-easy", "en").await.hidden("token");
+    let marked = [("person-birth_date", ""), ("words", "{標識|x}<b>")];
+    let told = desk.send_form("/requests/new?lang=ja-easy", &with(&token, &marked)).await;
+    is_well_made(&told, "ja");
+    assert!(told.text.contains("{標識|x}&#60;b&#62;"), "what was typed is no mark");
+    let receipt = desk.send_form("/requests/new?lang=ja-easy", &with(&token, &[])).await;
+    assert_eq!(receipt.status, 201);
+    is_well_made(&receipt, "ja");
+    let opened = desk.open().await;
+    let [(_, Filing::Request(request))] = &opened[..] else { panic!("one request") };
+    assert_eq!(request.language, contracts::Language::Ja);
+    assert_eq!(request.circumstances.standing, [Standing::EasyJapanese]);
 }
 
 /// Duties row 2: who is none of the six relatives is told so, and led to a consultation.
