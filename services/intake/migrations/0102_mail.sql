@@ -50,8 +50,9 @@ create table mail_part (
   as_sent      uuid,                                -- the same as it stood in the mail, encoded; inner parts have none
   destroyed_at timestamptz,
   destroyed_by uuid,
+  destroyed_why bytea,                              -- the reason, sealed like the mail
   primary key (mail, n),
-  constraint mail_part_destroyed check ((destroyed_at is null) = (destroyed_by is null))
+  constraint mail_part_destroyed check ((destroyed_at is null) = (destroyed_by is null) and (destroyed_at is null) = (destroyed_why is null))
 );
 create index mail_part_unit on mail_part (unit);
 comment on table mail_part is 'The files of a mail. Destroyed: the row stays, with its hash, who and when.';

@@ -134,6 +134,7 @@ fn dense(text: &str) -> String {
 fn made(name: &str, letter: &Letter) -> letter::Made {
     let made = make(letter).unwrap();
     if let Some(folder) = std::env::var_os("MADOGUCHI_PICTURES") {
+        std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(std::path::Path::new(&folder).join(format!("{name}.pdf")), &made.pdf).unwrap();
     }
     made

@@ -143,16 +143,9 @@ impl MailDesk {
             (_, Some(_)) => return Ok(refused("case-with-other-outcome", Some("case"))),
             (_, None) => None,
         };
-        let why = match self.persons.custody().why(&command) {
+        let why = match self.why(&command, order.id).await? {
             Ok(why) => why,
             Err(reply) => return Ok(reply),
-        };
-        let plain = why.disclose(Purpose::SealForOwner).as_bytes();
-        let vault = self.persons.custody().vault();
-        let why = match vault.existing_key(order.id.0, RecordClass::Correspondence).await {
-            Ok(key) => key.seal(WHY_PLACE, plain).map_err(unavailable)?,
-            Err(VaultError::Erased { .. } | VaultError::Missing(_)) => return Ok(refused("mail-unknown", None)),
-            Err(error) => return Err(unavailable(error)),
         };
         let (at, outcome) = (self.bus.clock().now(), order.outcome.as_str());
         let settled = store::settle(self.bus.db(), order.id, outcome, case, command.staff, why, at).await?;
@@ -177,10 +170,11 @@ impl MailDesk {
     /// # Errors
     /// A database is away; repeating it is safe.
     pub async fn destroy(&self, command: StaffCommand<DestroyMailFile>) -> Result<StaffReply, HandleError> {
-        if let Err(reply) = self.persons.custody().why(&command) {
-            return Ok(reply);
-        }
         let order = &command.order;
+        let why = match self.why(&command, order.id).await? {
+            Ok(why) => why,
+            Err(reply) => return Ok(reply),
+        };
         let files = store::files(self.bus.db(), order.id).await?;
         let Some(file) = files.iter().find(|file| u32::try_from(file.n) == Ok(order.number)) else {
             return Ok(refused("file-unknown", Some("number")));
@@ -194,7 +188,27 @@ impl MailDesk {
             .map(ObjectId)
             .collect();
         self.mails.parts().destroy(file.unit, objects).await?;
-        store::destroy(self.bus.db(), file.unit, command.staff, self.bus.clock().now()).await?;
+        store::destroy(self.bus.db(), file.unit, command.staff, why, self.bus.clock().now()).await?;
         Ok(done(order.id, "destroyed"))
+    }
+
+    /// The reason of an order, sealed again under the key of the mail, so that it ends with the mail. The inner error is what the
+    /// member of staff is answered.
+    async fn why<T>(
+        &self,
+        command: &StaffCommand<T>,
+        mail: MailId,
+    ) -> Result<Result<Vec<u8>, StaffReply>, HandleError> {
+        let why = match self.persons.custody().why(command) {
+            Ok(why) => why,
+            Err(reply) => return Ok(Err(reply)),
+        };
+        let plain = why.disclose(Purpose::SealForOwner).as_bytes();
+        let vault = self.persons.custody().vault();
+        match vault.existing_key(mail.0, RecordClass::Correspondence).await {
+            Ok(key) => key.seal(WHY_PLACE, plain).map(Ok).map_err(unavailable),
+            Err(VaultError::Erased { .. } | VaultError::Missing(_)) => Ok(Err(refused("mail-unknown", None))),
+            Err(error) => Err(unavailable(error)),
+        }
     }
 }

@@ -402,17 +402,18 @@ pub async fn settle(
 }
 
 /// Marks every file under a key as destroyed; gives the objects that are to be removed.
-pub async fn destroy(db: &Db, unit: Uuid, by: StaffId, at: Timestamp) -> Result<Vec<ObjectId>, DbError> {
+pub async fn destroy(db: &Db, unit: Uuid, by: StaffId, why: Vec<u8>, at: Timestamp) -> Result<Vec<ObjectId>, DbError> {
     db.write(move |tx| {
         Box::pin(async move {
             let objects: Vec<(Option<Uuid>, Option<Uuid>)> = sqlx::query_as(
                 "with was as (select mail, n, object, as_sent from mail_part where unit = $1 and destroyed_at is null for update)
-                 update mail_part p set object = null, as_sent = null, destroyed_at = $3, destroyed_by = $2
+                 update mail_part p set object = null, as_sent = null, destroyed_at = $3, destroyed_by = $2, destroyed_why = $4
                    from was where p.mail = was.mail and p.n = was.n returning was.object, was.as_sent",
             )
             .bind(unit)
             .bind(by.0)
             .bind(at.to_sqlx())
+            .bind(why)
             .fetch_all(tx)
             .await?;
             Ok(objects.into_iter().flat_map(|(a, b)| [a, b]).flatten().map(ObjectId).collect())

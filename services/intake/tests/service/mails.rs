@@ -224,6 +224,9 @@ async fn a_person_settles_a_mail_and_destroys_a_file_of_it() {
         0
     );
     assert!(desk.mail(mail).await.known.is_some(), "the letter stays");
+    assert_eq!(desk.count("select count(*) from intake.mail_part where destroyed_why is not null").await, 1);
+    let all = desk.everything().await;
+    assert!(!MARKERS.iter().any(|marker| all.contains(marker)), "the reasons are sealed");
     desk.close().await;
 }
 
