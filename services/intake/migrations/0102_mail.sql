@@ -27,6 +27,9 @@ create table mail (
   settled_by  uuid,
   outcome     text constraint mail_outcome check (outcome in ('case', 'no-request', 'spam')),
   why         bytea,                                -- the member of staff's reason, sealed like the mail
+  erased_at   timestamptz,                          -- with its case
+  constraint mail_erased check (erased_at is null or (sealed is null and skeleton is null and why is null and message_tag is null
+                                                     and sender_tag is null and inbound is null)),
   constraint mail_settled check ((state = 'settled') = (settled_at is not null and settled_by is not null and outcome is not null))
 );
 create index mail_due on mail (next_at) where next_at is not null;

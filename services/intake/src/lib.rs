@@ -72,5 +72,5 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
 pub async fn persons(rt: &Runtime, bus: Arc<chassis::Bus>) -> anyhow::Result<Persons> {
     let custody = Custody::open(rt, &bus).await?;
     let index = BlindIndex::load_or_create(rt.keys_dir(), SERVICE.token()).context("`house.keys_dir`")?;
-    Ok(Persons::new(bus, custody, index, rt.keys_dir().to_owned()))
+    Ok(Persons::new(bus, custody, index, rt.keys_dir().to_owned(), rt.objects()?))
 }

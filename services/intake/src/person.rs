@@ -12,7 +12,7 @@ pub mod search;
 pub mod table;
 
 use crate::store;
-use chassis::{Bus, HandleError};
+use chassis::{Bus, HandleError, objects::Objects};
 use contracts::{Service, Uuid};
 use custody::Custody;
 use document::Document;
@@ -32,6 +32,8 @@ pub struct Persons {
     custody: Custody,
     index: BlindIndex,
     keys_dir: PathBuf,
+    /// Files of mails.
+    objects: Objects,
 }
 
 /// What became of keeping a person.
@@ -45,8 +47,8 @@ pub enum Kept {
 
 impl Persons {
     /// Puts the parts together.
-    pub fn new(bus: Arc<Bus>, custody: Custody, index: BlindIndex, keys_dir: PathBuf) -> Self {
-        Self { bus, custody, index, keys_dir }
+    pub fn new(bus: Arc<Bus>, custody: Custody, index: BlindIndex, keys_dir: PathBuf, objects: Objects) -> Self {
+        Self { bus, custody, index, keys_dir, objects }
     }
     /// The desk's own key pair.
     pub fn key(&self) -> &ServiceKey {

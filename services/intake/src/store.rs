@@ -106,7 +106,7 @@ pub async fn with_sealed_rows(db: &Db, cases: Vec<Uuid>) -> Result<Vec<Uuid>, Db
         "select case_id from person where case_id = any($1) and sealed is not null
          union select case_id from staff_order where case_id = any($1) and why is not null
          union select id from mail where id = any($1) and sealed is not null
-         union select unit from mail_part where unit = any($1) and destroyed_at is null",
+         union select unit from mail_part where unit = any($1) and object is not null",
     )
     .bind(cases)
     .fetch_all(db.pool())

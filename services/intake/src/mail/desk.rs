@@ -134,12 +134,11 @@ impl MailDesk {
         let order = &command.order;
         let case = match (order.outcome, order.case) {
             (MailOutcome::Case, None) => return Ok(refused("case-missing", Some("case"))),
-            (MailOutcome::Case, Some(case)) => {
-                if crate::store::person(self.bus.db(), case.0).await?.is_none() {
-                    return Ok(refused("case-unknown", Some("case")));
-                }
-                Some(case)
-            }
+            (MailOutcome::Case, Some(case)) => match crate::store::person(self.bus.db(), case.0).await? {
+                None => return Ok(refused("case-unknown", Some("case"))),
+                Some(person) if person.sealed.is_none() => return Ok(refused("case-erased", Some("case"))),
+                Some(_) => Some(case),
+            },
             (_, Some(_)) => return Ok(refused("case-with-other-outcome", Some("case"))),
             (_, None) => None,
         };

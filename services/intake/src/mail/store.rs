@@ -133,7 +133,7 @@ pub async fn taken(db: &Db, mail: Taken) -> Result<Took, DbError> {
             }
             let done = sqlx::query(
                 "update mail set state = $2, reason = $3, skeleton = $4, sealed = $5, message_tag = $6, sender_tag = $7, same_as = $8,
-                        case_id = $9, read_at = $10, inbound = null, next_at = null
+                        case_id = (select case_id from person where case_id = $9 and sealed is not null), read_at = $10, inbound = null, next_at = null
                   where id = $1 and inbound is not null",
             )
             .bind(mail.id)
@@ -385,7 +385,8 @@ pub async fn settle(
         Box::pin(async move {
             let done = sqlx::query(
                 "update mail set state = 'settled', outcome = $2, case_id = coalesce($3, case_id), settled_by = $4, why = $5, settled_at = $6
-                  where id = $1 and state not in ('settled', 'arrived')",
+                  where id = $1 and state not in ('settled', 'arrived')
+                    and ($3::uuid is null or exists (select from person where case_id = $3 and sealed is not null))",
             )
             .bind(mail.0)
             .bind(outcome)
@@ -417,6 +418,43 @@ pub async fn destroy(db: &Db, unit: Uuid, by: StaffId, why: Vec<u8>, at: Timesta
             .fetch_all(tx)
             .await?;
             Ok(objects.into_iter().flat_map(|(a, b)| [a, b]).flatten().map(ObjectId).collect())
+        })
+    })
+    .await
+}
+
+/// The keys of the mails of a case, and of their files.
+pub async fn units_of(db: &Db, case: CaseId) -> Result<Vec<Uuid>, DbError> {
+    let find = "select id from mail where case_id = $1 and erased_at is null union
+        select p.unit from mail_part p join mail m on m.id = p.mail where m.case_id = $1 and m.erased_at is null and p.object is not null";
+    Ok(sqlx::query_scalar(find).bind(case.0).fetch_all(db.pool()).await?)
+}
+
+/// The mails of a case whose keys are destroyed: only that they were there, and their hashes, stay. Gives the files that are to be
+/// removed.
+pub async fn erase_of(db: &Db, case: CaseId, at: Timestamp) -> Result<Vec<ObjectId>, DbError> {
+    db.write(move |tx| {
+        Box::pin(async move {
+            let files: Vec<(Option<Uuid>, Option<Uuid>)> = sqlx::query_as(
+                "with was as (select p.mail, p.n, p.object, p.as_sent from mail_part p join mail m on m.id = p.mail
+                    where m.case_id = $1 and p.object is not null for update of p)
+                 update mail_part p set object = null, as_sent = null from was where p.mail = was.mail and p.n = was.n
+                 returning was.object, was.as_sent",
+            )
+            .bind(case.0)
+            .fetch_all(&mut *tx)
+            .await?;
+            let mails: Vec<(Option<Uuid>, Option<Uuid>)> = sqlx::query_as(
+                "with was as (select id, skeleton, inbound from mail where case_id = $1 and erased_at is null for update)
+                 update mail m set sealed = null, skeleton = null, inbound = null, why = null, message_tag = null, sender_tag = null,
+                        next_at = null, ack_next = null, erased_at = $2 from was where m.id = was.id
+                 returning was.skeleton, null::uuid",
+            )
+            .bind(case.0)
+            .bind(at.to_sqlx())
+            .fetch_all(tx)
+            .await?;
+            Ok(files.into_iter().chain(mails).flat_map(|(a, b)| [a, b]).flatten().map(ObjectId).collect())
         })
     })
     .await

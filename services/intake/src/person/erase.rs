@@ -7,7 +7,7 @@
 use super::{Persons, unavailable};
 use crate::{
     case::{Case, Input},
-    store,
+    mail, store,
 };
 use chassis::{Cause, HandleError, Home, Outcome, telemetry};
 use contracts::{CaseId, Uuid};
@@ -23,9 +23,24 @@ impl Persons {
     /// # Errors
     /// The key database or the database is away: the due row stays.
     pub async fn destroy(&self, home: &Home<Case>, case: CaseId) -> Result<Outcome<Case>, HandleError> {
+        self.destroy_mails(case).await?;
         let erasure = self.custody().erase(case.0, RecordClass::Case).await.map_err(unavailable)?;
         let done = Uuid::new_v5(&case.0, b"key destroyed");
         home.handle(case.0, Cause::Person(done), Input::KeyDestroyed { at: erasure.at }).await
+    }
+
+    /// What people wrote about the case goes with it: the keys of its mails and of their files, then the rows and the bytes.
+    async fn destroy_mails(&self, case: CaseId) -> Result<(), HandleError> {
+        let db = self.bus.db();
+        for unit in mail::store::units_of(db, case).await? {
+            self.custody().erase(unit, RecordClass::Correspondence).await.map_err(unavailable)?;
+        }
+        for object in mail::store::erase_of(db, case, self.bus.clock().now()).await? {
+            if let Err(error) = self.objects.remove(object).await {
+                tracing::warn!(%object, %error, "an erased file's bytes stay, and nobody can read them");
+            }
+        }
+        Ok(())
     }
 
     /// Carries out what was ordered and not done, until the process stops.

@@ -5,7 +5,7 @@ use chassis::objects::Objects;
 use contracts::{
     Code, MailId, MailOutcome, MailState, ObjectId, StaffId,
     correspondence::{DestroyMailFile, ListMails, MailDetail, MailReply, SettleMail, ShowMail},
-    request::{StaffCommand, StaffReply},
+    request::{EraseCase, StaffCommand, StaffReply, Withdraw},
 };
 use intake::mail::Known;
 use privacy::{Personal, seal_to};
@@ -227,6 +227,36 @@ async fn a_person_settles_a_mail_and_destroys_a_file_of_it() {
     assert_eq!(desk.count("select count(*) from intake.mail_part where destroyed_why is not null").await, 1);
     let all = desk.everything().await;
     assert!(!MARKERS.iter().any(|marker| all.contains(marker)), "the reasons are sealed");
+    desk.close().await;
+}
+
+/// Duties row 15, for what people wrote: nothing of it can be read when the case is erased.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erased_case_takes_its_mails_along() {
+    let desk = Desk::open().await;
+    with_console_key(&desk);
+    let someone = Someone::new(Kind::Disclosure);
+    let case = desk.request_of(&someone).await;
+    let (mail, other) = (desk.bring(LETTER.as_bytes()).await, desk.bring(b"From: b@example.test\n\nother\n").await);
+    desk.read(mail).await;
+    let settle = |mail| desk.order(SettleMail { id: mail, outcome: MailOutcome::Case, case: Some(case) });
+    assert_eq!(word(&settle(mail).await), "settled");
+    assert_eq!(word(&desk.order(Withdraw { case }).await), "withdrawn");
+    assert_eq!(word(&desk.order(EraseCase { case }).await), "erased");
+    let detail = desk.mail(mail).await;
+    assert!(detail.known.is_none() && detail.digest.0 != [0; 32] && detail.files.len() == 1);
+    assert_eq!(word(&settle(other).await), "case-erased");
+    assert!(desk.mail(other).await.known.is_some(), "another mail stays");
+    for gone in [
+        "select count(*) from intake.mail where case_id is not null and (sealed is not null or skeleton is not null or erased_at is null)",
+        "select count(*) from intake.mail_part where object is not null",
+    ] {
+        assert_eq!(desk.count(gone).await, 0, "{gone}");
+    }
+    let mut keys = desk.house.keys_admin().await;
+    let tombstones = "select count(*) from intake.wrapped_key where wrapped is null and class = 'correspondence'";
+    let n: i64 = sqlx::query_scalar(tombstones).fetch_one(&mut keys).await.unwrap();
+    assert_eq!(n, 2, "the mail's key and its file's");
     desk.close().await;
 }
 
