@@ -3,6 +3,7 @@
 //! The file `door.clients.toml` in the key folder holds names, scopes and SHA-256 of the keys; `madoguchi client add` writes it
 //! and shows the key once. It is read again when it changes, so that a key that was lost ends at once.
 
+use crate::derive::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{
@@ -88,7 +89,7 @@ pub enum BadClients {
 }
 
 fn digest(key: &str) -> String {
-    Sha256::digest(key.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+    hex(&Sha256::digest(key.as_bytes()))
 }
 
 fn read(path: &Path) -> Result<Clients, BadClients> {
@@ -131,8 +132,7 @@ pub fn add(folder: &Path, name: contracts::Code, scopes: Vec<ClientScope>) -> Re
     if clients.client.iter().any(|c| c.name == name) {
         return Err(BadClients::Taken);
     }
-    let secret: String = rand::random::<[u8; 32]>().iter().map(|b| format!("{b:02x}")).collect();
-    let key = format!("{PREFIX}{secret}");
+    let key = format!("{PREFIX}{}", hex(&rand::random::<[u8; 32]>()));
     clients.client.push(Client { name, key_sha256: digest(&key), scopes });
     write(&path, &clients)?;
     Ok(key)

@@ -12,12 +12,10 @@ use contracts::{Capacity, Date, Kind, Language, Scope, Track};
 use privacy_seal::filing::{Circumstances, PersonalDetails};
 use std::{borrow::Cow, str::FromStr};
 
-#[path = "circumstances.rs"]
 mod circumstances;
 
 pub use circumstances::{AGENTS, HospitalDraft, NO_RELATION, OTHER_PARENT, RECEIPT, RELATIONS, StandingDraft};
 
-#[path = "max.rs"]
 pub mod max;
 
 /// What one party wrote about itself. Empty = not given.

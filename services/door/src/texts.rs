@@ -79,8 +79,6 @@ const EASY_PROBLEMS: &[&str] = &[
 pub struct Texts {
     /// Which.
     pub set: WordSet,
-    /// Their language.
-    pub language: Language,
     words: HashMap<String, String>,
     lists: HashMap<String, Vec<String>>,
 }
@@ -166,7 +164,7 @@ impl AllTexts {
 impl Texts {
     fn parse(set: WordSet, name: &str, text: &str) -> Result<Self, BadTexts> {
         let table: toml::Table = text.parse().map_err(|e| BadTexts::Form(name.to_owned(), e))?;
-        let mut texts = Self { set, language: set.language(), words: HashMap::new(), lists: HashMap::new() };
+        let mut texts = Self { set, words: HashMap::new(), lists: HashMap::new() };
         texts.flatten("", table);
         Ok(texts)
     }
@@ -248,7 +246,7 @@ impl Texts {
         let law = self.of("law", law.trim_end_matches('-'));
         let numbers: Vec<&str> = numbers.split('-').collect();
         let whole = numbers.iter().all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
-        match (self.language, &numbers[..]) {
+        match (self.set.language(), &numbers[..]) {
             _ if law.is_empty() || !whole => code.to_owned(),
             (Language::Ja, [a]) => format!("{law}{a}条"),
             (Language::Ja, [a, b]) => format!("{law}{a}条{b}項"),
@@ -275,7 +273,7 @@ impl Texts {
     /// A day: 2026年4月1日 or 1 April 2026.
     pub fn day(&self, day: impl Borrow<contracts::Date>) -> String {
         let day = day.borrow();
-        match self.language {
+        match self.set.language() {
             Language::Ja if self.set == WordSet::Easy => {
                 let (year, month, day) = (day.year(), day.month(), day.day());
                 format!("{year}{{年|ねん}}{month}{{月|がつ}}{day}{{日|にち}}")
@@ -288,7 +286,7 @@ impl Texts {
     pub fn instant(&self, at: impl Borrow<Timestamp>) -> String {
         let local = at.borrow().to_zoned(calendar::jst());
         let time = local.strftime("%H:%M");
-        match self.language {
+        match self.set.language() {
             Language::Ja => format!("{} {time}", self.day(local.date())),
             Language::En => format!("{}, {time} (Japan time)", self.day(local.date())),
         }

@@ -35,7 +35,7 @@ fn every_code_has_its_words_in_both_languages() {
     }
     for texts in both() {
         for key in &keys {
-            assert!(texts.has(key), "{}: {key}", texts.language);
+            assert!(texts.has(key), "{}: {key}", texts.set.as_str());
         }
     }
 }
@@ -54,7 +54,7 @@ fn every_key_that_is_used_has_its_words() {
                     let key = rest.split('"').next().unwrap();
                     seen += 1;
                     for texts in both() {
-                        assert!(texts.has(key), "{}: {key} in {}", texts.language, path.display());
+                        assert!(texts.has(key), "{}: {key} in {}", texts.set.as_str(), path.display());
                     }
                 }
             }
@@ -67,7 +67,7 @@ fn every_key_that_is_used_has_its_words() {
 #[test]
 fn easy_words_have_a_reading_for_every_kanji_and_spaces_between_phrases() {
     let easy: toml::Table = include_str!("../texts/ja-easy.toml").parse().unwrap();
-    let mut texts = Texts { set: WordSet::Easy, language: Language::Ja, words: HashMap::new(), lists: HashMap::new() };
+    let mut texts = Texts { set: WordSet::Easy, words: HashMap::new(), lists: HashMap::new() };
     texts.flatten("", easy);
     let all = texts.words.iter().chain(texts.lists.iter().flat_map(|(key, list)| list.iter().map(move |t| (key, t))));
     let mut seen = 0;

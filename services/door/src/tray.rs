@@ -40,9 +40,9 @@ pub struct Entry {
     pub plain: Zeroizing<Vec<u8>>,
     /// Tells a repeat from something else under the same id.
     pub body_mac: [u8; 32],
-    /// The public half of the access code.
+    /// The public half of the access code; of a mail, which has none, zeros.
     pub code_key: [u8; 32],
-    /// `None`: a withdrawal.
+    /// `None`: a withdrawal, or a mail.
     pub kind: Option<Kind>,
     /// Arrival.
     pub received_at: Timestamp,

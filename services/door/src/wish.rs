@@ -35,18 +35,16 @@ pub struct Route {
     pub kind: Kind,
     /// Another wish that is often meant, or that reaches the same more easily; said before anything is typed.
     pub better: Option<Wish>,
-    /// The hospital does it by word of mouth and without papers (Act art. 52 and 57, Rules art. 47).
-    pub hospital: bool,
-    /// 手数料: APPI art. 38(1) allows one here, and nowhere else.
-    pub fee: bool,
-    /// 本人確認書類: papers have to be sent.
-    pub papers: bool,
 }
 
 impl Route {
     /// 根拠法.
     pub const fn track(self) -> Track {
         self.kind.track()
+    }
+    /// The hospital does it by word of mouth and without papers (Act art. 52 and 57, Rules art. 47).
+    pub const fn is_easier_at_the_hospital(self) -> bool {
+        matches!(self.kind, Kind::ProvisionStop)
     }
 }
 
@@ -100,13 +98,7 @@ impl Wish {
             Self::Complain => (Kind::Complaint, None),
             Self::Ask => (Kind::Consultation, None),
         };
-        Route {
-            kind,
-            better,
-            hospital: matches!(kind, Kind::ProvisionStop),
-            fee: matches!(kind, Kind::Disclosure | Kind::ThirdPartyRecords | Kind::PurposeNotice),
-            papers: kind.needs_identity(),
-        }
+        Route { kind, better }
     }
 }
 
@@ -134,19 +126,20 @@ mod tests {
 
     #[test]
     fn a_fee_only_where_the_law_allows_one() {
-        let paid: Vec<_> = Wish::ALL.iter().filter(|wish| wish.route().fee).map(|wish| wish.as_str()).collect();
+        let costs = |wish: &&Wish| wish.route().kind.may_cost_a_fee();
+        let paid: Vec<_> = Wish::ALL.iter().filter(costs).map(|wish| wish.as_str()).collect();
         assert_eq!(paid, ["see", "recipients", "purpose"]);
-        for wish in Wish::ALL.iter().filter(|wish| wish.route().fee) {
+        for wish in Wish::ALL.iter().filter(costs) {
             assert_eq!(wish.route().track(), Track::Appi);
         }
     }
 
     #[test]
     fn who_asks_for_a_stop_hears_of_the_hospital_and_of_the_free_way() {
-        assert!(Wish::Stop.route().hospital);
+        assert!(Wish::Stop.route().is_easier_at_the_hospital());
         assert_eq!(Wish::StopOnGround.route().better, Some(Wish::Stop));
         for wish in Wish::ALL.iter().filter_map(|wish| wish.route().better) {
-            assert!(!wish.route().fee, "the better way costs nothing");
+            assert!(!wish.route().kind.may_cost_a_fee(), "the better way costs nothing");
             assert_eq!(wish.route().better, None, "and leads on to nowhere else");
         }
     }

@@ -46,7 +46,6 @@ create table mail_part (
   n            int not null constraint mail_part_n check (n >= 0),
   unit         uuid not null,                       -- whose key it is under: parts of an inner mail share that of the inner mail
   kind         text not null,
-  media_type   text not null,
   bytes        bigint not null,
   digest       bytea not null constraint mail_part_digest check (octet_length(digest) = 32),
   object       uuid,                                -- the file; null when it is destroyed

@@ -40,8 +40,6 @@ pub struct MailSettings {
     pub reader_at_once: usize,
     /// The domain of the desk's own addresses and Message-IDs; empty: that of `notification.from`.
     pub domain: String,
-    /// What stands before `+` in the addresses that answers come to.
-    pub reply_local: String,
 }
 
 impl MailSettings {
@@ -62,7 +60,7 @@ impl MailSettings {
     pub fn ours(&self, from: &str) -> Ours {
         let of_from = || from.rsplit_once('@').map_or("", |(_, domain)| domain.trim_end_matches(['>', ' ']));
         let domain = if self.domain.is_empty() { of_from() } else { &self.domain };
-        Ours { domain: domain.to_owned(), reply_local: self.reply_local.clone() }
+        Ours { domain: domain.to_owned() }
     }
 }
 
@@ -146,7 +144,7 @@ mod tests {
         serde_json::json!({
             "poll_ms": 1000, "batch": 64, "at_once": 4, "park_after_hours": 24,
             "completion_grace_days": 5, "revivals_max": 3, "service_days": days,
-            "mail": { "reader": "", "reader_seconds": 20, "reader_at_once": 2, "domain": "", "reply_local": "" }
+            "mail": { "reader": "", "reader_seconds": 20, "reader_at_once": 2, "domain": "" }
         })
     }
 

@@ -46,7 +46,7 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     // One configuration file for all services: what our mails come from is said once.
     let from: Option<String> = rt.section("notification.from").ok();
     let from = from.unwrap_or_default();
-    let mails = Mails::new(bus.clone(), persons.clone(), rt.objects()?, rt.inbound()?, &settings.mail, &from)
+    let mails = Mails::new(bus.clone(), persons.clone(), rt.inbound()?, &settings.mail, &from)
         .context("`intake.mail.reader`: this program's own path")?;
     requests::answer(&bus, &home, &persons);
     mail::desk::answer(&bus, &persons, &mails);

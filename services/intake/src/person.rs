@@ -11,7 +11,7 @@ pub mod erase;
 pub mod search;
 pub mod table;
 
-use crate::store;
+use crate::{mail::parts::Parts, store};
 use chassis::{Bus, HandleError, objects::Objects};
 use contracts::{Service, Uuid};
 use custody::Custody;
@@ -32,8 +32,8 @@ pub struct Persons {
     custody: Custody,
     index: BlindIndex,
     keys_dir: PathBuf,
-    /// Files of mails.
-    objects: Objects,
+    /// What people wrote, which goes with the case.
+    parts: Parts,
 }
 
 /// What became of keeping a person.
@@ -48,7 +48,12 @@ pub enum Kept {
 impl Persons {
     /// Puts the parts together.
     pub fn new(bus: Arc<Bus>, custody: Custody, index: BlindIndex, keys_dir: PathBuf, objects: Objects) -> Self {
-        Self { bus, custody, index, keys_dir, objects }
+        let parts = Parts::new(custody.clone(), objects);
+        Self { bus, custody, index, keys_dir, parts }
+    }
+    /// The parts of mails.
+    pub const fn parts(&self) -> &Parts {
+        &self.parts
     }
     /// The desk's own key pair.
     pub fn key(&self) -> &ServiceKey {

@@ -4,6 +4,7 @@
 //! never. Nothing is kept here: the same id gives the same bytes and the same Message-ID.
 
 use crate::{
+    alert::word,
     mail::{Letter, write},
     transport::{Answer, Transport},
 };
@@ -57,12 +58,8 @@ impl Acknowledgements {
             Some(to) => self.to(&asked, &to).await,
             None => Answer::Never(Code::of("sender-unreadable")),
         };
-        let (reply, word) = match answer {
-            Answer::Taken => (AlertReply::Sent, "sent"),
-            Answer::NotNow(reason) => (AlertReply::NotNow { reason }, "not-now"),
-            Answer::Never(reason) => (AlertReply::Never { reason }, "never"),
-        };
-        chassis::telemetry::count("madoguchi.acknowledgements", word);
+        let reply = AlertReply::from(answer);
+        chassis::telemetry::count("madoguchi.acknowledgements", word(&reply));
         reply
     }
 

@@ -67,6 +67,25 @@ pub fn body(alert: &SendAlert, link: &str) -> String {
     text.replace("{label}", alert.label.as_str()).replace("{link}", link)
 }
 
+impl From<Answer> for AlertReply {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Taken => Self::Sent,
+            Answer::NotNow(reason) => Self::NotNow { reason },
+            Answer::Never(reason) => Self::Never { reason },
+        }
+    }
+}
+
+/// What is counted.
+pub(crate) const fn word(reply: &AlertReply) -> &'static str {
+    match reply {
+        AlertReply::Sent => "sent",
+        AlertReply::NotNow { .. } => "not-now",
+        AlertReply::Never { .. } => "never",
+    }
+}
+
 /// Sends them.
 pub struct Alerts {
     /// What contacts are sealed to.
@@ -97,17 +116,8 @@ impl Alerts {
             Ok(mail) => self.transport.send(alert.id, mail).await,
             Err(why @ (NoMail::Address | NoMail::Headers)) => Answer::Never(why.into()),
         };
-        let reply = match answer {
-            Answer::Taken => AlertReply::Sent,
-            Answer::NotNow(reason) => AlertReply::NotNow { reason },
-            Answer::Never(reason) => AlertReply::Never { reason },
-        };
-        let word = match &reply {
-            AlertReply::Sent => "sent",
-            AlertReply::NotNow { .. } => "not-now",
-            AlertReply::Never { .. } => "never",
-        };
-        chassis::telemetry::count("madoguchi.alerts", word);
+        let reply = AlertReply::from(answer);
+        chassis::telemetry::count("madoguchi.alerts", word(&reply));
         reply
     }
 

@@ -43,7 +43,7 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     let home = Home::with_rows(&bus, Arc::new(store::NoticeRows { wake: wake.clone() }));
 
     let alerts = Arc::new(alert::Alerts {
-        key: ServiceKey::load_or_create(rt.keys_dir(), Service::Notification.token()).context("`house.keys_dir`")?,
+        key: key.clone(),
         transport: transport.clone(),
         from: setting.from.clone(),
         officer: setting.officer,
@@ -56,7 +56,7 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     });
 
     let acknowledgements = Arc::new(acknowledgement::Acknowledgements {
-        key: ServiceKey::load_or_create(rt.keys_dir(), Service::Notification.token()).context("`house.keys_dir`")?,
+        key: key.clone(),
         transport: transport.clone(),
         from: setting.from.clone(),
         link: setting.status_url.trim_end_matches("/status").to_owned(),

@@ -36,30 +36,19 @@ impl Objects {
 
     /// Writes a sealed file: whole or not at all, and on the disk when this returns.
     pub async fn put(&self, id: ObjectId, sealed: Vec<u8>) -> io::Result<()> {
-        if sealed.len() > OBJECT_MAX {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("a sealed file over {OBJECT_MAX} bytes")));
-        }
-        let path = self.path(id);
-        tokio::task::spawn_blocking(move || {
-            let folder = path.parent().map(PathBuf::from).unwrap_or_default();
-            std::fs::create_dir_all(&folder)?;
-            let unfinished = path.with_extension(UNFINISHED);
-            let mut file = std::fs::File::create(&unfinished)?;
-            io::Write::write_all(&mut file, &sealed)?;
-            file.sync_all()?;
-            std::fs::rename(&unfinished, &path)?;
-            std::fs::File::open(&folder)?.sync_all()
-        })
-        .await
-        .unwrap_or_else(|_| Err(io::Error::other("writing a sealed file panicked")))
+        let mut file = self.create(id).await?;
+        file.write(&sealed).await?;
+        file.finish().await
     }
 
-    /// Begins a sealed file that is written while it arrives; it is there for others when [`Unfinished::finish`] returns.
+    /// Begins a sealed file that is written while it arrives; it is there for others when [`Unfinished::finish`] returns. Two who
+    /// write the same id at the same time write two files, and the last one that is whole stays.
     pub async fn create(&self, id: ObjectId) -> io::Result<Unfinished> {
         let path = self.path(id);
         tokio::fs::create_dir_all(folder_of(&path)).await?;
-        let file = tokio::fs::File::create(path.with_extension(UNFINISHED)).await?;
-        Ok(Unfinished { file, path, length: 0, whole: false })
+        let unfinished = path.with_extension(format!("{}.{UNFINISHED}", Uuid::now_v7().simple()));
+        let file = tokio::fs::File::create_new(&unfinished).await?;
+        Ok(Unfinished { file, unfinished, path, length: 0, whole: false })
     }
 
     /// Files, whole or not, whose id was made before that: at most `most` of them.
@@ -80,13 +69,25 @@ impl Objects {
         tokio::fs::read(path).await
     }
 
-    /// Removes a sealed file, or what there is of it; one that is not there is no error.
+    /// Removes a sealed file; one that is not there is no error.
     pub async fn remove(&self, id: ObjectId) -> io::Result<()> {
+        match tokio::fs::remove_file(self.path(id)).await {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes what killed processes left of a sealed file that never became whole. Nobody may be writing it.
+    pub async fn remove_unfinished(&self, id: ObjectId) -> io::Result<()> {
         let path = self.path(id);
-        for path in [path.with_extension(UNFINISHED), path] {
-            match tokio::fs::remove_file(path).await {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-                _ => {}
+        let beginning = format!("{}.", id.0.simple());
+        let mut entries = match tokio::fs::read_dir(folder_of(&path)).await {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        while let Some(entry) = entries.next_entry().await? {
+            if entry.file_name().to_string_lossy().starts_with(&beginning) {
+                tokio::fs::remove_file(entry.path()).await?;
             }
         }
         Ok(())
@@ -97,6 +98,7 @@ impl Objects {
 #[derive(Debug)]
 pub struct Unfinished {
     file: tokio::fs::File,
+    unfinished: PathBuf,
     path: PathBuf,
     length: usize,
     whole: bool,
@@ -122,7 +124,7 @@ impl Unfinished {
     pub async fn finish(mut self) -> io::Result<()> {
         self.file.flush().await?;
         self.file.sync_all().await?;
-        tokio::fs::rename(self.path.with_extension(UNFINISHED), &self.path).await?;
+        tokio::fs::rename(&self.unfinished, &self.path).await?;
         self.whole = true;
         tokio::fs::File::open(folder_of(&self.path)).await?.sync_all().await
     }
@@ -132,7 +134,7 @@ impl Drop for Unfinished {
     fn drop(&mut self) {
         if !self.whole {
             // At worst it stays for the sweep.
-            let _ = std::fs::remove_file(self.path.with_extension(UNFINISHED));
+            let _ = std::fs::remove_file(&self.unfinished);
         }
     }
 }
@@ -151,8 +153,8 @@ fn older(root: &Path, before: Timestamp, most: usize) -> io::Result<Vec<ObjectId
         }
         for file in std::fs::read_dir(folder.path())? {
             let name = file?.file_name();
-            let name = Path::new(&name).file_stem().unwrap_or_default().to_string_lossy();
-            let Ok(id) = Uuid::parse_str(&name) else { continue };
+            let name = name.to_string_lossy();
+            let Ok(id) = Uuid::parse_str(name.split('.').next().unwrap_or_default()) else { continue };
             // The ids carry their time (UUID version 7).
             if id.get_timestamp().is_some_and(|at| (at.to_unix().0 as i64) < before.as_second()) {
                 found.push(ObjectId(id));
@@ -211,7 +213,25 @@ mod tests {
         std::fs::create_dir(folder.path().join("inbound")).unwrap();
         assert_eq!(made_before(&objects, 200).await, [left]);
         objects.remove(left).await.unwrap();
+        assert_eq!(made_before(&objects, 200).await, [left], "what is whole and what is not are two things");
+        objects.remove_unfinished(left).await.unwrap();
         assert_eq!(made_before(&objects, 200).await, []);
+        objects.remove_unfinished(at(999)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn two_who_write_the_same_file_do_not_write_into_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let objects = Objects::open(folder.path()).unwrap();
+        let id = at(1);
+        let (mut first, mut second) = (objects.create(id).await.unwrap(), objects.create(id).await.unwrap());
+        first.write(b"first ").await.unwrap();
+        second.write(b"other").await.unwrap();
+        first.write(b"to its end").await.unwrap();
+        first.finish().await.unwrap();
+        assert_eq!(objects.get(id).await.unwrap(), b"first to its end");
+        second.finish().await.unwrap();
+        assert_eq!(objects.get(id).await.unwrap(), b"other");
     }
 
     #[tokio::test]

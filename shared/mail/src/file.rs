@@ -33,6 +33,23 @@ pub enum FileKind {
     Other,
 }
 
+impl FileKind {
+    /// The word for it.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Pdf => "pdf",
+            Self::Text => "text",
+            Self::Office => "office",
+            Self::Archive => "archive",
+            Self::Executable => "executable",
+            Self::Mail => "mail",
+            Self::Tnef => "tnef",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// A file in a mail.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attachment {
@@ -77,7 +94,7 @@ impl Attachment {
             declared: declared.to_owned(),
             kind,
             media_type: media_type.to_owned(),
-            sha256: Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect(),
+            sha256: hex::encode(Sha256::digest(bytes)),
             depth,
             place,
             bytes: bytes.to_vec(),

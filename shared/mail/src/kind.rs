@@ -12,8 +12,6 @@ use serde::{Deserialize, Serialize};
 pub struct Ours {
     /// The part behind `@` of our addresses and of our `Message-ID`s.
     pub domain: String,
-    /// The part before `+` of the address that answers go to: `desk` in `desk+TOKEN@example.jp`.
-    pub reply_local: String,
 }
 
 /// What arrived.
@@ -22,8 +20,6 @@ pub struct Ours {
 pub enum Arrival {
     /// Somebody wrote.
     Letter {
-        /// The token of the address that they answered to, if it was one of ours. Not verified here.
-        token: Option<String>,
         /// Whether it may get an answer by itself, and if not, why not.
         silence: Option<Silence>,
     },
@@ -31,15 +27,11 @@ pub enum Arrival {
     Bounce {
         /// What the report says, for each recipient.
         bounces: Vec<Bounce>,
-        /// As for a letter: the token of the address that it came back to.
-        token: Option<String>,
     },
     /// A machine wrote: an absence, a receipt.
     Automatic {
         /// Why it is taken for one.
         reason: Silence,
-        /// As for a letter.
-        token: Option<String>,
     },
     /// A complaint about our mail, as providers send them (RFC 5965), or their statistics (RFC 7489).
     Feedback,
@@ -56,14 +48,6 @@ impl Arrival {
             Self::Automatic { .. } => "automatic",
             Self::Feedback => "feedback",
             Self::Loop => "loop",
-        }
-    }
-
-    /// The token of the address that it came to.
-    pub fn token(&self) -> Option<&str> {
-        match self {
-            Self::Letter { token, .. } | Self::Bounce { token, .. } | Self::Automatic { token, .. } => token.as_deref(),
-            Self::Feedback | Self::Loop => None,
         }
     }
 }
@@ -125,13 +109,12 @@ const ABSENCES: &[&str] = &[
 
 /// What a mail is.
 pub fn classify(mail: &Mail, ours: &Ours) -> Arrival {
-    let token = token(mail, ours);
     if mail.marks.content_type == "multipart/report" && mail.marks.report_type == "feedback-report" {
         return Arrival::Feedback;
     }
     let bounces = bounce::find(mail);
     if !bounces.is_empty() {
-        return Arrival::Bounce { bounces, token };
+        return Arrival::Bounce { bounces };
     }
     if is_own(mail, ours) {
         return Arrival::Loop;
@@ -139,9 +122,9 @@ pub fn classify(mail: &Mail, ours: &Ours) -> Arrival {
     match silence(mail) {
         // A person may write from a list's address or with a null sender's server; a machine that says so does not.
         Some(reason @ (Silence::AutoSubmitted | Silence::NullSender | Silence::Machine | Silence::Absence)) => {
-            Arrival::Automatic { reason, token }
+            Arrival::Automatic { reason }
         }
-        silence => Arrival::Letter { token, silence },
+        silence => Arrival::Letter { silence },
     }
 }
 
@@ -179,17 +162,4 @@ fn silence(mail: &Mail) -> Option<Silence> {
         return Some(Silence::Suppressed);
     }
     None
-}
-
-/// The token in one of the addresses that the mail came to: `desk+TOKEN@example.jp`.
-fn token(mail: &Mail, ours: &Ours) -> Option<String> {
-    let addresses = mail.to.iter().chain(&mail.cc).map(|m| &m.address).chain(&mail.delivered_to);
-    let own = addresses.filter_map(|address| {
-        let (local, domain) = address.trim_matches(['<', '>', ' ']).rsplit_once('@')?;
-        let (local, token) = local.split_once('+')?;
-        let is_ours = domain.eq_ignore_ascii_case(&ours.domain) && local.eq_ignore_ascii_case(&ours.reply_local);
-        let is_plain = (1..=64).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        (is_ours && is_plain).then(|| token.to_owned())
-    });
-    own.into_iter().next()
 }

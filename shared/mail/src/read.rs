@@ -101,14 +101,11 @@ impl Reader {
         self.mail.in_reply_to = ids(message.header(HeaderName::InReplyTo));
         self.mail.references = ids(message.header(HeaderName::References));
         self.mail.from = self.mailboxes(message, "From", message.from());
-        self.mail.sender = self.mailboxes(message, "Sender", message.sender());
         self.mail.reply_to = self.mailboxes(message, "Reply-To", message.reply_to());
         self.mail.to = self.mailboxes(message, "To", message.to());
         self.mail.cc = self.mailboxes(message, "Cc", message.cc());
         self.mail.subject = self.first(message, "Subject");
         self.mail.date = self.first(message, "Date");
-        let delivered = [self.all(message, "Delivered-To"), self.all(message, "X-Original-To")];
-        self.mail.delivered_to = delivered.concat();
         self.mail.authentication_results = self.all(message, "Authentication-Results");
         self.marks(message);
     }

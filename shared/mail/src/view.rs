@@ -88,16 +88,12 @@ pub struct Mail {
     pub references: Vec<String>,
     /// Who says to have written it. Never a proof of identity.
     pub from: Vec<Mailbox>,
-    /// `Sender`.
-    pub sender: Vec<Mailbox>,
     /// `Reply-To`.
     pub reply_to: Vec<Mailbox>,
     /// `To`.
     pub to: Vec<Mailbox>,
     /// `Cc`.
     pub cc: Vec<Mailbox>,
-    /// `Delivered-To` and `X-Original-To`.
-    pub delivered_to: Vec<String>,
     /// 件名.
     pub subject: String,
     /// `Date`, as written.

@@ -187,7 +187,7 @@ impl Builder<'_> {
         let mut fields = vec![
             field("name", true, max::NAME, line("text", "name", "")),
             // A name in Latin letters has no reading, and on the English page most have one.
-            field("kana", searched && self.w.language == Language::Ja, max::NAME, line("text", "off", "")),
+            field("kana", searched && self.w.set.language() == Language::Ja, max::NAME, line("text", "off", "")),
             field("birth_date", searched, 100, line("text", "off", "")),
         ];
         if searched {

@@ -1,7 +1,10 @@
 //! How words come onto a page: `{漢字|かんじ}` in a text is a word with its reading. Everything else is escaped.
 
-use askama::{Values, filters::Safe};
-use std::fmt::{Display, Write};
+use askama::{
+    Values,
+    filters::{Escaper, Html, Safe},
+};
+use std::fmt::Display;
 
 /// The words with their readings above them (`<ruby>`), as HTML.
 #[askama::filter_fn]
@@ -44,15 +47,8 @@ fn marked(text: &str, each: impl Fn(&mut String, &str, &str)) -> String {
 }
 
 fn escape(out: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
-            '<' | '>' | '&' | '"' | '\'' => {
-                // Writing to a String cannot fail.
-                let _written = write!(out, "&#{};", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
+    // Writing to a String cannot fail.
+    let _written = Html.write_escaped_str(out, text);
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub struct Frame<'a> {
 impl Frame<'_> {
     /// `ja` or `en`: what the page is written in.
     pub const fn lang(&self) -> &'static str {
-        self.w.language.as_str()
+        self.w.set.language().as_str()
     }
     /// The word of the set of words, for the addresses of links.
     pub const fn set(&self) -> &'static str {

@@ -7,7 +7,7 @@ use crate::{
 };
 use chassis::{Bus, HandleError};
 use contracts::{
-    CaseId, Code, MailId, MailOutcome, MailState, ObjectId, StaffId,
+    CaseId, Code, MailId, MailOutcome, MailState, StaffId,
     correspondence::{
         DestroyMailFile, ListMails, MAIL_TEXT_SHOWN, MAILS_PAGE, MailDetail, MailFile, MailList, MailReply, MailRow,
         SettleMail, ShowMail,
@@ -175,19 +175,14 @@ impl MailDesk {
             Err(reply) => return Ok(reply),
         };
         let files = store::files(self.bus.db(), order.id).await?;
-        let Some(file) = files.iter().find(|file| u32::try_from(file.n) == Ok(order.number)) else {
+        let Some(unit) = files.iter().find(|file| u32::try_from(file.n) == Ok(order.number)).map(|file| file.unit)
+        else {
             return Ok(refused("file-unknown", Some("number")));
         };
         // What lies in an inner mail is under that mail's key: whoever destroys one ends all of it, and is told before.
-        let objects: Vec<ObjectId> = files
-            .iter()
-            .filter(|other| other.unit == file.unit)
-            .flat_map(|other| [other.object, other.as_sent])
-            .flatten()
-            .map(ObjectId)
-            .collect();
-        self.mails.parts().destroy(file.unit, objects).await?;
-        store::destroy(self.bus.db(), file.unit, command.staff, why, self.bus.clock().now()).await?;
+        let parts = self.mails.parts();
+        parts.end(&[unit]).await?;
+        parts.remove(store::destroy(self.bus.db(), unit, command.staff, why, self.bus.clock().now()).await?).await;
         Ok(done(order.id, "destroyed"))
     }
 

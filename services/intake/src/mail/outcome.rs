@@ -39,10 +39,10 @@ pub fn file(arrival: &Arrival, before: Option<Before>, belongs_to_a_case: bool) 
         (Some(Before::Same), _) => filed(MailState::Repeated, None),
         (Some(Before::Other), _) => filed(MailState::Quarantine, Some(Code::of("message-id-reused"))),
         (None, Arrival::Bounce { .. }) => filed(MailState::Bounce, None),
-        (None, Arrival::Automatic { reason, .. }) => filed(MailState::Automatic, Some(Code::of(reason.code()))),
+        (None, Arrival::Automatic { reason }) => filed(MailState::Automatic, Some(Code::of(reason.code()))),
         (None, Arrival::Feedback) => filed(MailState::Feedback, None),
         (None, Arrival::Loop) => filed(MailState::Loop, None),
-        (None, Arrival::Letter { silence, .. }) => {
+        (None, Arrival::Letter { silence }) => {
             let state = if belongs_to_a_case { MailState::Threaded } else { MailState::Triage };
             filed(state, silence.map(|silence| Code::of(silence.code())))
         }
@@ -51,7 +51,7 @@ pub fn file(arrival: &Arrival, before: Option<Before>, belongs_to_a_case: bool) 
 
 /// Whether the sender is told that it arrived: only of what a person wrote and nobody has said to keep silent about (RFC 3834).
 pub fn is_acknowledged(arrival: &Arrival, filed: &Filed) -> bool {
-    matches!(arrival, Arrival::Letter { silence: None, .. })
+    matches!(arrival, Arrival::Letter { silence: None })
         && matches!(filed.state, MailState::Triage | MailState::Threaded)
 }
 
@@ -60,13 +60,13 @@ mod tests {
     use super::*;
     use mail::kind::Silence;
 
-    const LETTER: Arrival = Arrival::Letter { token: None, silence: None };
+    const LETTER: Arrival = Arrival::Letter { silence: None };
 
     #[test]
     fn everything_is_filed_somewhere_and_says_why() {
-        let automatic = Arrival::Automatic { reason: Silence::NullSender, token: None };
-        let bounce = Arrival::Bounce { bounces: vec![], token: None };
-        let list = Arrival::Letter { token: None, silence: Some(Silence::List) };
+        let automatic = Arrival::Automatic { reason: Silence::NullSender };
+        let bounce = Arrival::Bounce { bounces: vec![] };
+        let list = Arrival::Letter { silence: Some(Silence::List) };
         let cases = [
             (&LETTER, None, false, MailState::Triage, None),
             (&LETTER, None, true, MailState::Threaded, None),

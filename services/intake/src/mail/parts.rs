@@ -5,7 +5,7 @@ use crate::{mail::store::PartRow, person::unavailable};
 use chassis::{HandleError, objects::Objects};
 use contracts::{ObjectId, Uuid};
 use custody::Custody;
-use mail::{Attachment, FileKind, Mail};
+use mail::{Attachment, Mail};
 use privacy::{Personal, RecordClass, VaultError};
 use std::ops::Range;
 
@@ -16,7 +16,7 @@ const FILE: &[u8] = b"intake mail file";
 const AS_SENT: &[u8] = b"intake mail file as sent";
 
 /// Seals and opens the parts of mails.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Parts {
     custody: Custody,
     objects: Objects,
@@ -86,10 +86,9 @@ impl Parts {
         };
         Ok(PartRow {
             unit,
-            kind: word(file.kind).to_owned(),
-            media_type: file.media_type.clone(),
+            kind: file.kind.code(),
             bytes: i64::try_from(file.bytes.len()).unwrap_or(i64::MAX),
-            digest: digest(&file.sha256),
+            digest: file.sha256.parse().map_err(unavailable)?,
             object,
             as_sent,
         })
@@ -102,18 +101,24 @@ impl Parts {
         Ok(name)
     }
 
-    /// Ends a file: its key, then its bytes. Repeating it is safe.
+    /// Ends keys: what they seal cannot be read again. Repeating it is safe.
     ///
     /// # Errors
     /// The key database is away.
-    pub async fn destroy(&self, unit: Uuid, objects: Vec<ObjectId>) -> Result<(), HandleError> {
-        self.custody.erase(unit, RecordClass::Correspondence).await.map_err(unavailable)?;
+    pub async fn end(&self, units: &[Uuid]) -> Result<(), HandleError> {
+        for unit in units {
+            self.custody.erase(*unit, RecordClass::Correspondence).await.map_err(unavailable)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the bytes of what has no key any more.
+    pub async fn remove(&self, objects: Vec<ObjectId>) {
         for object in objects {
             if let Err(error) = self.objects.remove(object).await {
                 tracing::warn!(%object, %error, "a destroyed file's bytes stay, and nobody can read them");
             }
         }
-        Ok(())
     }
 }
 
@@ -131,26 +136,6 @@ fn without(raw: &[u8], places: &[Range<usize>]) -> Vec<u8> {
     skeleton
 }
 
-/// The word of a kind of file.
-pub const fn word(kind: FileKind) -> &'static str {
-    match kind {
-        FileKind::Image => "image",
-        FileKind::Pdf => "pdf",
-        FileKind::Text => "text",
-        FileKind::Office => "office",
-        FileKind::Archive => "archive",
-        FileKind::Executable => "executable",
-        FileKind::Mail => "mail",
-        FileKind::Tnef => "tnef",
-        FileKind::Other => "other",
-    }
-}
-
-fn digest(hex: &str) -> Vec<u8> {
-    let nibble = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok()).unwrap_or_default();
-    hex.as_bytes().chunks(2).map(|pair| nibble(pair[0]) << 4 | pair.get(1).map_or(0, |b| nibble(*b))).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,10 +145,5 @@ mod tests {
         assert_eq!(without(b"head AAAA mid BB end", &[5..9, 14..16]), b"head  mid  end");
         assert_eq!(without(b"head", &[]), b"head");
         assert_eq!(without(b"head AAAA", &[5..9, 6..8, 5..99]), b"head ", "what cannot be is left out");
-    }
-
-    #[test]
-    fn a_digest_is_read_back() {
-        assert_eq!(digest("00ff1a"), [0, 255, 26]);
     }
 }

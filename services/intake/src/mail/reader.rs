@@ -39,7 +39,6 @@ const ORPHAN_AFTER: SignedDuration = SignedDuration::from_hours(48);
 pub struct Mails {
     bus: Arc<Bus>,
     persons: Persons,
-    parts: Parts,
     inbound: Objects,
     apart: Arc<Apart>,
     ours: Ours,
@@ -53,19 +52,17 @@ impl Mails {
     pub fn new(
         bus: Arc<Bus>,
         persons: Persons,
-        objects: Objects,
         inbound: Objects,
         settings: &MailSettings,
         from: &str,
     ) -> std::io::Result<Self> {
-        let parts = Parts::new(persons.custody().clone(), objects);
         let apart = Arc::new(settings.reader()?);
-        Ok(Self { bus, persons, parts, inbound, apart, ours: settings.ours(from) })
+        Ok(Self { bus, persons, inbound, apart, ours: settings.ours(from) })
     }
 
     /// The parts of mails.
     pub const fn parts(&self) -> &Parts {
-        &self.parts
+        self.persons.parts()
     }
 
     /// Reads until the process stops.
@@ -108,7 +105,7 @@ impl Mails {
     /// 受信のお知らせ: tells senders that their mails arrived.
     async fn acknowledge_due(&self) -> Result<(), HandleError> {
         for due in store::claim_acknowledgements(self.bus.db(), self.bus.clock().now(), CLAIM).await? {
-            let known = self.parts.open(due.id, &due.sealed).await?;
+            let known = self.parts().open(due.id, &due.sealed).await?;
             let sender = known.as_ref().and_then(|known| {
                 let mail = known.disclose(Purpose::NotifyPerson).mail.as_ref()?;
                 Some(Personal::new(mail.from.first()?.address.clone()))
@@ -140,7 +137,7 @@ impl Mails {
 
     async fn read(&self, due: Due) -> Result<(), HandleError> {
         // Its key was destroyed: nothing is left to read.
-        let Some(known) = self.parts.open(due.id, &due.sealed).await? else { return Ok(()) };
+        let Some(known) = self.parts().open(due.id, &due.sealed).await? else { return Ok(()) };
         let inbound = ObjectId(due.inbound);
         let (taken, word) = match self.open(inbound, &due.digest).await? {
             Err(why) => (self.unreadable(&due, known, None, why).await?, "quarantine"),
@@ -196,8 +193,8 @@ impl Mails {
         raw: Option<&[u8]>,
         why: Code,
     ) -> Result<Taken, HandleError> {
-        let skeleton = self.parts.keep_whole(due.id, raw.unwrap_or_default()).await?;
-        let sealed = self.parts.seal(due.id, known.disclose(Purpose::SealForOwner)).await?;
+        let skeleton = self.parts().keep_whole(due.id, raw.unwrap_or_default()).await?;
+        let sealed = self.parts().seal(due.id, known.disclose(Purpose::SealForOwner)).await?;
         let at = self.bus.clock().now();
         let (state, reason) = (MailState::Quarantine, Some(why));
         Ok(Taken {
@@ -235,12 +232,12 @@ impl Mails {
         let case = self.case_of(&mail).await;
         let filed = outcome::file(&arrival, before.map(|(_, before)| before), case.is_some());
         let acknowledge = outcome::is_acknowledged(&arrival, &filed);
-        let (skeleton, parts) = self.parts.keep(due.id, raw, &mail).await?;
+        let (skeleton, parts) = self.parts().keep(due.id, raw, &mail).await?;
         // The files have keys of their own.
         mail.attachments.iter_mut().for_each(|file| file.bytes = vec![]);
         let envelope = known.disclose(Purpose::SealForOwner).envelope.clone();
         let known = Known { envelope, mail: Some(mail), arrival: Some(arrival) };
-        let sealed = self.parts.seal(due.id, &known).await?;
+        let sealed = self.parts().seal(due.id, &known).await?;
         let word = filed.state.as_str();
         let taken = Taken {
             id: due.id,
@@ -267,7 +264,7 @@ impl Mails {
     ) -> Result<Option<(Uuid, Before)>, HandleError> {
         let Some((first, sealed)) = store::first_with(self.bus.db(), tag, id).await? else { return Ok(None) };
         let opened = match sealed {
-            Some(sealed) => self.parts.open(first, &sealed).await?,
+            Some(sealed) => self.parts().open(first, &sealed).await?,
             None => None,
         };
         let same = opened.as_ref().and_then(|known| known.disclose(Purpose::SealForOwner).mail.as_ref());
@@ -318,6 +315,7 @@ impl Mails {
         let mut removed = 0;
         for object in old.into_iter().filter(|object| !known.contains(&object.0)) {
             self.inbound.remove(object).await.map_err(crate::person::unavailable)?;
+            self.inbound.remove_unfinished(object).await.map_err(crate::person::unavailable)?;
             removed += 1;
         }
         telemetry::add("madoguchi.mails.swept", removed as u64, "inbound");

@@ -92,13 +92,11 @@ pub struct PartRow {
     /// Whose key it is under.
     pub unit: Uuid,
     /// What it is.
-    pub kind: String,
-    /// By content.
-    pub media_type: String,
+    pub kind: &'static str,
     /// In bytes.
     pub bytes: i64,
     /// SHA-256.
-    pub digest: Vec<u8>,
+    pub digest: Digest,
     /// The file.
     pub object: ObjectId,
     /// As it stood in the mail.
@@ -156,16 +154,15 @@ pub async fn taken(db: &Db, mail: Taken) -> Result<Took, DbError> {
             }
             for (n, part) in (0i32..).zip(mail.parts) {
                 sqlx::query(
-                    "insert into mail_part (mail, n, unit, kind, media_type, bytes, digest, object, as_sent)
-                     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                    "insert into mail_part (mail, n, unit, kind, bytes, digest, object, as_sent)
+                     values ($1, $2, $3, $4, $5, $6, $7, $8)",
                 )
                 .bind(mail.id)
                 .bind(n)
                 .bind(part.unit)
                 .bind(part.kind)
-                .bind(part.media_type)
                 .bind(part.bytes)
-                .bind(part.digest)
+                .bind(part.digest.0.to_vec())
                 .bind(part.object.0)
                 .bind(part.as_sent.map(|o| o.0))
                 .execute(&mut *tx)
@@ -355,10 +352,6 @@ pub struct File {
     pub bytes: i64,
     /// SHA-256.
     pub digest: Vec<u8>,
-    /// The file.
-    pub object: Option<Uuid>,
-    /// As it stood in the mail.
-    pub as_sent: Option<Uuid>,
     /// When it was destroyed.
     pub destroyed_at: Option<jiff_sqlx::Timestamp>,
     /// By whom.
@@ -367,7 +360,8 @@ pub struct File {
 
 /// The files of a mail, in order.
 pub async fn files(db: &Db, mail: MailId) -> Result<Vec<File>, DbError> {
-    let find = "select n, unit, kind, bytes, digest, object, as_sent, destroyed_at, destroyed_by from mail_part where mail = $1 order by n";
+    let find =
+        "select n, unit, kind, bytes, digest, destroyed_at, destroyed_by from mail_part where mail = $1 order by n";
     Ok(sqlx::query_as(find).bind(mail.0).fetch_all(db.pool()).await?)
 }
 

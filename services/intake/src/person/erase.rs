@@ -32,14 +32,8 @@ impl Persons {
     /// What people wrote about the case goes with it: the keys of its mails and of their files, then the rows and the bytes.
     async fn destroy_mails(&self, case: CaseId) -> Result<(), HandleError> {
         let db = self.bus.db();
-        for unit in mail::store::units_of(db, case).await? {
-            self.custody().erase(unit, RecordClass::Correspondence).await.map_err(unavailable)?;
-        }
-        for object in mail::store::erase_of(db, case, self.bus.clock().now()).await? {
-            if let Err(error) = self.objects.remove(object).await {
-                tracing::warn!(%object, %error, "an erased file's bytes stay, and nobody can read them");
-            }
-        }
+        self.parts.end(&mail::store::units_of(db, case).await?).await?;
+        self.parts.remove(mail::store::erase_of(db, case, self.bus.clock().now()).await?).await;
         Ok(())
     }
 

@@ -304,15 +304,7 @@ async fn sealed_files_of_nobody_are_swept() {
     let persons = intake::persons(&desk.rt, desk.rt.bus(contracts::Service::Intake).await.unwrap()).await.unwrap();
     let bus = desk.rt.bus(contracts::Service::Intake).await.unwrap();
     let settings: intake::config::Settings = desk.rt.section("intake").unwrap();
-    let mails = intake::mail::reader::Mails::new(
-        bus,
-        persons,
-        desk.rt.objects().unwrap(),
-        desk.inbound_files(),
-        &settings.mail,
-        "",
-    )
-    .unwrap();
+    let mails = intake::mail::reader::Mails::new(bus, persons, desk.inbound_files(), &settings.mail, "").unwrap();
     let parked = desk.put(b"not a filing").await;
     desk.counts("select count(*) from door.filing where state = 'parked'", 1).await;
     let later = desk.house.clock.now() + jiff::SignedDuration::from_hours(1);

@@ -40,8 +40,7 @@ struct Desk {
 }
 
 /// The defaults of the product, but for how often it looks.
-const SETTINGS: &[(&str, &str)] =
-    &[("intake.poll_ms", "50"), ("intake.mail.domain", "desk.example"), ("intake.mail.reply_local", "desk")];
+const SETTINGS: &[(&str, &str)] = &[("intake.poll_ms", "50"), ("intake.mail.domain", "desk.example")];
 
 impl Desk {
     async fn open() -> Self {

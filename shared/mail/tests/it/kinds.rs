@@ -6,12 +6,12 @@ use mail::{
 };
 
 fn of(headers: &str) -> Arrival {
-    let ours = Ours { domain: "desk.example".into(), reply_local: "desk".into() };
+    let ours = Ours { domain: "desk.example".into() };
     classify(&read(format!("{headers}\r\n\r\ntext\r\n").as_bytes()).unwrap(), &ours)
 }
 
 fn letter(silence: Option<Silence>) -> Arrival {
-    Arrival::Letter { token: None, silence }
+    Arrival::Letter { silence }
 }
 
 #[test]
@@ -23,7 +23,7 @@ fn letters_and_what_machines_write() {
     assert_eq!(of("From: a@example.jp\r\nPrecedence: Bulk"), letter(Some(Silence::Precedence)));
     assert_eq!(of("From: a@example.jp\r\nList-Id: <l.example.jp>"), letter(Some(Silence::List)));
     assert_eq!(of("Subject: nobody"), letter(Some(Silence::NoSender)));
-    let automatic = |reason| Arrival::Automatic { reason, token: None };
+    let automatic = |reason| Arrival::Automatic { reason };
     assert_eq!(of("From: a@example.jp\r\nAuto-Submitted: auto-replied (vacation)"), automatic(Silence::AutoSubmitted));
     assert_eq!(of("From: a@example.jp\r\nReturn-Path: <>"), automatic(Silence::NullSender));
     assert_eq!(of("From: No-Reply@example.jp"), automatic(Silence::Machine));
@@ -34,16 +34,4 @@ fn our_own_mail_that_comes_back_is_a_loop() {
     assert_eq!(of("From: a@example.jp\r\nMessage-ID: <1@Desk.example>"), Arrival::Loop);
     assert_eq!(of("From: a@example.jp\r\nX-Loop: desk.example"), Arrival::Loop);
     assert_eq!(of("From: a@example.jp\r\nMessage-ID: <1@other.example>"), letter(None));
-}
-
-#[test]
-fn an_answer_brings_the_token_of_its_address() {
-    let with = |token: &str| Arrival::Letter { token: Some(token.into()), silence: None };
-    assert_eq!(of("From: a@example.jp\r\nTo: Desk <desk+AB12-3@desk.example>"), with("AB12-3"));
-    assert_eq!(of("From: a@example.jp\r\nTo: x@other.example\r\nDelivered-To: <DESK+AB12@DESK.example>"), with("AB12"));
-    for other in
-        ["desk@desk.example", "desk+@desk.example", "desk+A B@desk.example", "desk+A@other.example", "x+A@desk.example"]
-    {
-        assert_eq!(of(&format!("From: a@example.jp\r\nTo: {other}")), letter(None), "{other}");
-    }
 }

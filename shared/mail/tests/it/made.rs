@@ -9,7 +9,7 @@ fn mail(text: &str) -> mail::Mail {
 #[test]
 fn the_parts_of_a_mail_are_told_apart() {
     let mail = mail(
-        "From: =?utf-8?B?5qiZ6K2Y?= <a@example.jp>, \"B, C\" <b@example.jp>\nTo: desk+T0KEN@desk.example\nSubject: s\n\
+        "From: =?utf-8?B?5qiZ6K2Y?= <a@example.jp>, \"B, C\" <b@example.jp>\nTo: desk@desk.example\nSubject: s\n\
          Message-ID: <1@example.jp>\nReferences: <0@example.jp> <x@desk.example>\nContent-Type: multipart/mixed; boundary=b\n\n\
          --b\nContent-Type: multipart/alternative; boundary=c\n\n--c\nContent-Type: text/plain; charset=utf-8\n\n本文\n\
          --c\nContent-Type: text/html\n\n<b>html</b>\n--c--\n\
