@@ -32,6 +32,17 @@ const NOT_RUN: &str = "not run: install chromium and chromium-driver (apt-get in
 /// What chromedriver says when it listens, before the port.
 const LISTENS: &str = "was started successfully on port ";
 
+/// How often a click is tried that hits something else.
+const CLICKS_MAX: usize = 10;
+/// Notes whether a click arrives at what a selector finds.
+const NOTE_HITS: &str = "const wanted = document.querySelector(arguments[0]);
+    window.hit = false;
+    window.addEventListener('click', e => { window.hit ||= wanted.contains(e.target); }, true);";
+/// Gives back when the window has the width that was asked for, and has been drawn with it twice.
+const DRAWN: &str = "const [narrow, done] = arguments, drawn = n => requestAnimationFrame(() =>
+    n == 0 && (window.innerWidth <= 320) == narrow ? done(true) : drawn(Math.max(0, n - 1)));
+    drawn(2);";
+
 /// How many pictures were taken.
 static PICTURES: AtomicUsize = AtomicUsize::new(0);
 
@@ -206,9 +217,19 @@ impl Chrome {
         self.find(css).await.click().await.unwrap();
     }
     /// Clicks on what leads to another page, and waits for it.
+    ///
+    /// A click goes to a place of the window. If the page moves between the look for the place and the click (a font that
+    /// arrives, a window that is still changing its width), it hits something else: then it is done again, as a person would.
     pub async fn press(&self, css: &str) {
         let before = self.document().await.unwrap();
-        self.click(css).await;
+        for _ in 0..CLICKS_MAX {
+            self.script(NOTE_HITS, vec![json!(css)]).await;
+            self.click(css).await;
+            // Of the next page it is not known, and there it is no matter.
+            if self.script("return window.hit !== false", vec![]).await == json!(true) {
+                break;
+            }
+        }
         self.next_page(&before, css).await;
     }
     /// Presses Enter where the focus is, and waits for the page that it leads to.
@@ -242,7 +263,11 @@ impl Chrome {
     async fn next_page(&self, before: &Value, what: &str) {
         eventually(&format!("{what} leads to a page"), || async {
             let now = self.document().await?;
-            if now == *before { Err("still the same".to_owned()) } else { Ok(()) }
+            if now != *before {
+                return Ok(());
+            }
+            let state = "return [location.pathname, window.hit, document.activeElement.outerHTML.slice(0, 200)]";
+            Err(format!("still the same: {}", self.script(state, vec![]).await))
         })
         .await;
     }
@@ -255,6 +280,7 @@ impl Chrome {
         } else {
             self.devtools("Emulation.clearDeviceMetricsOverride", json!({})).await;
         }
+        self.client.execute_async(DRAWN, vec![json!(narrow)]).await.unwrap();
     }
     /// A reader who prefers dark pages, or one who does not.
     pub async fn dark(&self, dark: bool) {
