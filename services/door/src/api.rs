@@ -110,7 +110,7 @@ async fn try_file(
     let body = body.map_err(|rejection| bad_body(rejection.status()))?;
     let (draft, shape) = draft::from_json(&body)
         .map_err(|error| Problem { status: StatusCode::BAD_REQUEST, ..Problem::invalid(vec![error]) })?;
-    let request = checked(request::check(&draft, door.today(), door.config.rules(door.today())), shape)?;
+    let request = checked(request::check(&draft, door.today(), door.ages.rules(door.today())), shape)?;
     door.file(door.client(peer, headers), &key, &body, request, Channel::Api).await
 }
 

@@ -1,29 +1,8 @@
 //! The section `[door]` of the configuration.
 
-use crate::{limit::Rate, request::Rules};
-use contracts::Date;
+use crate::limit::Rate;
 use serde::Deserialize;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
-
-/// A number of years that holds from a day on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Since {
-    /// The first day.
-    pub from: Date,
-    /// Years.
-    pub years: i16,
-}
-
-const fn since(year: i16, month: i8, day: i8, years: i16) -> Since {
-    Since { from: jiff::civil::date(year, month, day), years }
-}
-
-/// What holds on a day: the latest that has begun, or the earliest of all.
-fn on(list: &[Since], day: Date) -> i16 {
-    let begun = list.iter().filter(|since| since.from <= day).max_by_key(|since| since.from);
-    begun.or(list.iter().min_by_key(|since| since.from)).map_or(0, |since| since.years)
-}
 
 /// 公開窓口. Every key has a default; an unknown key is an error that names it.
 #[derive(Clone, Debug, Deserialize)]
@@ -55,16 +34,6 @@ pub struct DoorConfig {
     pub mails_per_minute: u32,
     /// Mails that may be on their way in at the same time; more get 503 with `Retry-After`.
     pub mails_at_once: usize,
-    /// 成年 in years (Civil Code art. 4), each from the day on which it holds.
-    pub age_of_majority: Vec<Since>,
-    /// From this age on the young are asked themselves about disclosure and the like; each from its day.
-    pub own_request_age: Vec<Since>,
-    /// The same for stops of provision and erasures.
-    pub own_stop_age: Vec<Since>,
-    /// From this day on a parent is asked about the other one (共同親権, Civil Code art. 824-2).
-    pub joint_authority_from: Date,
-    /// Nobody is older, in years.
-    pub oldest: i16,
     /// A folder with `ja.toml`, `ja-easy.toml` and `en.toml` in place of the built-in texts; empty = built-in.
     pub texts: PathBuf,
 }
@@ -85,11 +54,6 @@ impl Default for DoorConfig {
             filings_per_minute: 600,
             mails_per_minute: 600,
             mails_at_once: 16,
-            age_of_majority: vec![since(1896, 4, 27, 20), since(2022, 4, 1, 18)],
-            own_request_age: vec![since(2005, 4, 1, 15)],
-            own_stop_age: vec![since(2018, 5, 11, 16)],
-            joint_authority_from: jiff::civil::date(2026, 4, 1),
-            oldest: 130,
             texts: PathBuf::new(),
         }
     }
@@ -112,15 +76,6 @@ impl DoorConfig {
         whole((1..=1_000_000_000).contains(&self.filings_per_minute), "filings_per_minute", "use 1 to 1000000000")?;
         whole((1..=1_000_000).contains(&self.mails_per_minute), "mails_per_minute", "use 1 to 1000000")?;
         whole((1..=1_000).contains(&self.mails_at_once), "mails_at_once", "use 1 to 1000")?;
-        for (key, list) in [
-            ("age_of_majority", &self.age_of_majority),
-            ("own_request_age", &self.own_request_age),
-            ("own_stop_age", &self.own_stop_age),
-        ] {
-            let good = (1..=10).contains(&list.len()) && list.iter().all(|since| (1..=100).contains(&since.years));
-            whole(good, key, "use 1 to 10 entries { from = \"2022-04-01\", years = 18 } with 1 to 100 years")?;
-        }
-        whole((100..=200).contains(&self.oldest), "oldest", "use 100 to 200")?;
         whole(self.trusted_proxies <= 10, "trusted_proxies", "use 0 to 10")?;
         let url = self.public_url.is_empty()
             || (self.public_url.starts_with("https://") || self.public_url.starts_with("http://"))
@@ -128,16 +83,6 @@ impl DoorConfig {
         whole(url, "public_url", "use https://name without a slash at the end, or leave it empty")
     }
 
-    /// What holds on a day.
-    pub fn rules(&self, day: Date) -> Rules {
-        Rules {
-            age_of_majority: on(&self.age_of_majority, day),
-            own_request_age: on(&self.own_request_age, day),
-            own_stop_age: on(&self.own_stop_age, day),
-            joint_authority: self.joint_authority_from <= day,
-            oldest: self.oldest,
-        }
-    }
     /// Wrong codes per address.
     pub const fn each(&self) -> Rate {
         Rate { most: self.misses_each, every: Duration::from_secs(self.misses_each_every_s) }
@@ -159,23 +104,6 @@ impl DoorConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rules_are_those_of_the_day() {
-        let config = DoorConfig::default();
-        let on = |year, month, day| config.rules(jiff::civil::date(year, month, day));
-        assert_eq!([on(2022, 3, 31).age_of_majority, on(2022, 4, 1).age_of_majority], [20, 18]);
-        assert_eq!([on(2026, 3, 31).joint_authority, on(2026, 4, 1).joint_authority], [false, true]);
-        let written: DoorConfig = toml::from_str(
-            "own_stop_age = [{ from = \"2018-05-11\", years = 16 }, { from = \"2030-01-01\", years = 15 }]",
-        )
-        .unwrap();
-        assert_eq!(written.rules(jiff::civil::date(2029, 12, 31)).own_stop_age, 16);
-        assert_eq!(written.rules(jiff::civil::date(2030, 1, 1)).own_stop_age, 15);
-        assert_eq!(written.rules(jiff::civil::date(1990, 1, 1)).own_stop_age, 16, "before all of them: the first");
-        let empty = DoorConfig { own_stop_age: vec![], ..DoorConfig::default() };
-        assert!(empty.check().unwrap_err().starts_with("[door] own_stop_age"));
-    }
 
     #[test]
     fn the_defaults_are_whole_and_errors_name_the_key() {

@@ -14,6 +14,7 @@ use crate::{
 use axum::http::{HeaderMap, StatusCode};
 use chassis::{Clock, Db};
 use contracts::{Channel, Date, Kind, ReceiptNumber, Timestamp};
+use filing::ages::Ages;
 use privacy_seal::{
     AccessCode, DoorSecret, Purpose, Zeroizing,
     filing::{Filing, NewRequest},
@@ -42,6 +43,8 @@ pub struct Door {
     pub mails: MailSlot,
     /// `[door]`.
     pub config: DoorConfig,
+    /// `[filing]`.
+    pub ages: Ages,
     /// Now.
     pub clock: Clock,
     /// `https://madoguchi.example.jp`, or the address; no slash at the end.

@@ -16,7 +16,6 @@ pub mod clients;
 pub mod config;
 pub mod derive;
 pub mod door;
-pub mod draft;
 mod headers;
 pub mod letterbox;
 pub mod limit;
@@ -24,14 +23,12 @@ pub mod mail;
 pub mod openapi;
 pub mod pages;
 pub mod problem;
-pub mod request;
 mod routes;
 mod start;
-pub mod text;
 pub mod texts;
 pub mod tray;
-pub mod wish;
 
+pub use filing::{draft, request, text, wish};
 pub use routes::router;
 pub use start::start;
 

@@ -215,7 +215,7 @@ mod tests {
         let (draft, shape) = draft::from_json(&example).unwrap();
         assert_eq!(shape, []);
         let today = jiff::civil::date(2026, 11, 22);
-        let rules = crate::config::DoorConfig::default().rules(today);
+        let rules = filing::ages::Ages::default().rules(today);
         assert!(request::check(&draft, today, rules).is_ok());
         assert!(serde_json::from_value::<StatusView>(status_example()).is_ok());
     }

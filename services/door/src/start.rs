@@ -12,6 +12,7 @@ use crate::{
 };
 use anyhow::Context;
 use chassis::{Db, Runtime, Started, Stop, http};
+use filing::ages::Ages;
 use privacy_seal::{DoorSecret, PublicKey, public_key::DESK};
 use std::{
     path::Path,
@@ -36,6 +37,8 @@ const KEY_WAIT: Duration = Duration::from_secs(20);
 pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     let config: DoorConfig = rt.section(DOOR)?;
     config.check().map_err(anyhow::Error::msg)?;
+    let ages: Ages = rt.section("filing")?;
+    ages.check().map_err(anyhow::Error::msg)?;
     let stop = rt.stopping();
     let db = rt.db(DOOR).await?;
     let secret = DoorSecret::load_or_create(&rt.keys_dir().join(&config.secret_file)).context("[door] secret_file")?;
@@ -63,7 +66,8 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
         rate: Mutex::new(Budgets::new(config.mails(), Rate::ENDLESS, now)),
         at_once: Arc::new(Semaphore::new(config.mails_at_once)),
     };
-    let door = Arc::new(Door { db, slot, secret, texts, misses, filings, mails, config, clock: rt.clock(), base_url });
+    let door =
+        Arc::new(Door { db, slot, secret, texts, misses, filings, mails, config, ages, clock: rt.clock(), base_url });
     http::serve(&stop, listener, routes::router(door));
     Ok(Started { listens: vec![("desk", address)] })
 }

@@ -113,7 +113,7 @@ pub async fn send(
     let mut draft = typed.draft();
     draft.language = language.language().as_str().to_owned();
     draft.easy = language == WordSet::Easy;
-    let request = match request::check(&draft, door.today(), door.config.rules(door.today())) {
+    let request = match request::check(&draft, door.today(), door.ages.rules(door.today())) {
         Ok(request) => request,
         Err(errors) => {
             let errors = asked_here(language, &typed, errors);

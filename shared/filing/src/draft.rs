@@ -167,6 +167,50 @@ impl Reader {
     }
 }
 
+impl Draft {
+    /// As [`from_json`] reads it; what is empty is left out.
+    pub fn to_json(&self) -> Value {
+        let party = |party: &PartyDraft| {
+            let PartyDraft { name, kana, birth_date, sex, address, mail, telephone } = party;
+            let fields = [name, kana, birth_date, sex, address, mail, telephone];
+            object(PARTY.iter().copied().zip(fields.map(|text| Value::from(text.as_str()))))
+        };
+        let StandingDraft { relation, other_parent, reason, power, agent, receipt } = &self.standing;
+        let standing = [relation, other_parent, reason, power, agent, receipt].map(|text| Value::from(text.as_str()));
+        let hospitals = self.hospitals.iter().map(|hospital| {
+            let HospitalDraft { name, period, patient_number } = hospital;
+            object(HOSPITAL.iter().copied().zip([name, period, patient_number].map(|text| Value::from(text.as_str()))))
+        });
+        object([
+            ("kind", Value::from(self.kind.as_str())),
+            ("capacity", self.capacity.as_str().into()),
+            ("scope", self.scope.as_str().into()),
+            ("language", self.language.as_str().into()),
+            ("person", party(&self.person)),
+            ("representative", self.representative.as_ref().map_or(Value::Null, party)),
+            ("words", self.words.as_str().into()),
+            ("hospitals", Value::Array(hospitals.collect())),
+            ("standing", object(STANDING.iter().copied().zip(standing))),
+            ("former_names", self.former_names.clone().into()),
+            ("former_addresses", self.former_addresses.clone().into()),
+            ("accommodation", self.accommodation.as_str().into()),
+            ("safe_contact", self.safe_contact.as_str().into()),
+        ])
+    }
+}
+
+/// Without what is empty.
+fn object(fields: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+    let said = fields.into_iter().filter(|(_, value)| match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(all) => !all.is_empty(),
+        Value::Object(map) => !map.is_empty(),
+        Value::Bool(_) | Value::Number(_) => true,
+    });
+    Value::Object(said.map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
 /// What the shape and what the content got wrong, as one list: one error per place, that of the shape first.
 pub fn merged(shape: Vec<FieldError>, content: Vec<FieldError>) -> Vec<FieldError> {
     let mut all = shape;
@@ -308,6 +352,9 @@ mod tests {
             ("p", "lawyer", "f")
         );
         assert_eq!((&*draft.kind, &*draft.person.telephone, draft.hospitals.len()), ("disclosure", "t", 2));
+        let (again, errors) = read(&draft.to_json());
+        assert_eq!((again.to_json(), errors), (draft.to_json(), vec![]), "and written again");
+        assert_eq!(Draft::default().to_json(), json!({}));
         assert_eq!(draft.representative.unwrap().name, "r");
     }
 

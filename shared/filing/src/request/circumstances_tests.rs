@@ -7,7 +7,7 @@ fn today() -> Date {
 }
 
 fn rules() -> Rules {
-    crate::config::DoorConfig::default().rules(today())
+    crate::ages::Ages::default().rules(today())
 }
 
 /// What the guided form sends for somebody born on a day, and whoever acts for them.
