@@ -246,7 +246,7 @@ impl Taker {
 }
 
 /// The request without anything personal; `None` when the code's key is none that letters can be sealed to.
-fn plain(request: &NewRequest, settings: &Settings) -> Option<Request> {
+pub(crate) fn plain(request: &NewRequest, settings: &Settings) -> Option<Request> {
     Some(Request {
         case: request.case,
         receipt_number: request.receipt_number,

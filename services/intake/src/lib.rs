@@ -2,6 +2,7 @@
 //!
 //! Pure: [`case`], [`clocks`], [`status`], [`person::table`]. Shell: everything else; this file is wiring only.
 
+pub mod arrival;
 pub mod case;
 pub mod clocks;
 pub mod config;
@@ -40,6 +41,8 @@ pub const MACHINES: &[&str] = &[Case::KIND];
 /// A setting, a key, the database, the key database or NATS; the text names it.
 pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     let settings = rt.section::<Settings>("intake")?.check()?;
+    let ages: ::filing::ages::Ages = rt.section("filing")?;
+    ages.check().map_err(anyhow::Error::msg)?;
     let bus = rt.bus(SERVICE).await?;
     let persons = persons(&rt, bus.clone()).await?;
     let home = Home::<Case>::with_rows(&bus, Arc::new(rows::CaseRows));
@@ -50,6 +53,7 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
         .context("`intake.mail.reader`: this program's own path")?;
     requests::answer(&bus, &home, &persons);
     mail::desk::answer(&bus, &persons, &mails);
+    arrival::desk::answer(&bus, &home, &persons, settings.clone(), ages);
     bus.run(Arc::new(react::React::new(home.clone())), vec![Arc::new(home.clone())]).await?;
     let poll = Duration::from_millis(settings.poll_ms);
     bus.spawn("intake: erasures", persons.clone().erase_due(home.clone(), poll));

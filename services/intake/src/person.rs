@@ -13,7 +13,10 @@ pub mod table;
 
 use crate::{mail::parts::Parts, store};
 use chassis::{Bus, HandleError, objects::Objects};
-use contracts::{Service, Uuid};
+use contracts::{
+    Code, Service, Uuid,
+    request::{StaffCommand, StaffReply},
+};
 use custody::Custody;
 use document::Document;
 use privacy::{BlindIndex, Personal, PublicKey, Purpose, RecordClass, ServiceKey, VaultError};
@@ -88,7 +91,7 @@ impl Persons {
     }
 
     /// Opens the document of a case; `None` when it was erased.
-    async fn open(&self, case: Uuid, sealed: &[u8]) -> Result<Option<Document>, HandleError> {
+    pub(crate) async fn open(&self, case: Uuid, sealed: &[u8]) -> Result<Option<Document>, HandleError> {
         match self.custody.vault().open(case, RecordClass::Case, PLACE, sealed).await {
             Ok(opened) => Document::read(&opened).map(Some).map_err(unavailable),
             Err(VaultError::Erased { .. }) => Ok(None),
@@ -106,6 +109,32 @@ impl Persons {
         match self.custody.vault().existing_key(case, RecordClass::Case).await {
             Ok(key) => key.seal(WHY_PLACE, plain).map(Some).map_err(unavailable),
             Err(VaultError::Erased { .. } | VaultError::Missing(_)) => Ok(None),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    /// The reason of an order about something that was written to the desk, sealed again under its key (class `correspondence`), so that it
+    /// ends with it. The inner error is what the member of staff is answered; `unknown` when there is no such key (any more).
+    ///
+    /// # Errors
+    /// The key database is away.
+    pub async fn why_under<T>(
+        &self,
+        command: &StaffCommand<T>,
+        unit: Uuid,
+        place: &[u8],
+        unknown: &'static str,
+    ) -> Result<Result<Vec<u8>, StaffReply>, HandleError> {
+        let why = match self.custody.why(command) {
+            Ok(why) => why,
+            Err(reply) => return Ok(Err(reply)),
+        };
+        let plain = why.disclose(Purpose::SealForOwner).as_bytes();
+        match self.custody.vault().existing_key(unit, RecordClass::Correspondence).await {
+            Ok(key) => key.seal(place, plain).map(Ok).map_err(unavailable),
+            Err(VaultError::Erased { .. } | VaultError::Missing(_)) => {
+                Ok(Err(StaffReply::Refused { reason: Code::of(unknown), at: None }))
+            }
             Err(error) => Err(unavailable(error)),
         }
     }

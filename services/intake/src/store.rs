@@ -100,13 +100,15 @@ pub async fn person(db: &Db, case: Uuid) -> Result<Option<PersonRow>, DbError> {
     .transpose()
 }
 
-/// Which of these units (cases, mails, files of mails) have sealed rows: what a sweep of unused keys must leave alone.
+/// Which of these units (cases, mails, files of mails, arrivals) have sealed rows: what a sweep of unused keys must leave alone.
 pub async fn with_sealed_rows(db: &Db, cases: Vec<Uuid>) -> Result<Vec<Uuid>, DbError> {
     let rows: Vec<(Uuid,)> = sqlx::query_as(
         "select case_id from person where case_id = any($1) and sealed is not null
          union select case_id from staff_order where case_id = any($1) and why is not null
          union select id from mail where id = any($1) and sealed is not null
-         union select unit from mail_part where unit = any($1) and object is not null",
+         union select unit from mail_part where unit = any($1) and object is not null
+         union select id from arrival where id = any($1) and sealed is not null
+         union select case_id from desk_filing where case_id = any($1) and code is not null",
     )
     .bind(cases)
     .fetch_all(db.pool())
@@ -207,6 +209,7 @@ pub async fn order_erasure(tx: &mut PgConnection, case: Uuid, at: Timestamp) -> 
         "with gone as (delete from person_index where case_id = $1),
               sealed as (update person set sealed = null, erased_at = $2 where case_id = $1 and sealed is not null),
               code as (update receipt set code_key = null where case_id = $1),
+              slip as (update desk_filing set code = null where case_id = $1),
               why as (update staff_order set why = null where case_id = $1)
          insert into erasure (case_id, ordered_at, next_at) values ($1, $2, $2) on conflict (case_id) do nothing",
     )

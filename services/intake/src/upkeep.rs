@@ -1,6 +1,6 @@
-//! What is done once in a while: hatches that no filing needs are removed, filings and mails that wait for a person are counted.
+//! What is done once in a while: hatches that no filing needs are removed, filings, arrivals and mails that wait for a person are counted.
 
-use crate::{mail, tray};
+use crate::{arrival, mail, tray};
 use chassis::{Bus, telemetry};
 use std::{sync::Arc, time::Duration};
 
@@ -19,6 +19,14 @@ pub async fn run(bus: Arc<Bus>) {
             #[allow(clippy::cast_precision_loss)] // a handful
             Ok(n) => telemetry::level("madoguchi.filings.parked_now", n as f64, "filing"),
             Err(error) => tracing::warn!(%error, "parked filings could not be counted"),
+        }
+        match arrival::store::waiting(bus.db()).await {
+            #[allow(clippy::cast_precision_loss)] // a handful, and seconds
+            Ok((n, oldest)) => {
+                telemetry::level("madoguchi.arrivals.waiting", n as f64, "arrival");
+                telemetry::level("madoguchi.arrivals.age", oldest, "arrival");
+            }
+            Err(error) => tracing::warn!(%error, "open arrivals could not be counted"),
         }
         match mail::store::waiting(bus.db()).await {
             #[allow(clippy::cast_precision_loss)] // a handful, and seconds

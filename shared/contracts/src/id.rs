@@ -81,4 +81,6 @@ ids! {
     ObjectId;
     /// 来信: a mail that arrived.
     MailId;
+    /// 受付簿の記載: what came by post, telephone or to the counter.
+    ArrivalId;
 }

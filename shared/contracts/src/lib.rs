@@ -7,6 +7,7 @@
 //! Start with [`flow`]: it is the map of the product.
 
 pub mod alert;
+pub mod arrival;
 pub mod asyncapi;
 pub mod books;
 pub mod carried;

@@ -5,6 +5,10 @@ use crate::{
     CaseId, Code, DecisionOutcome, Digest, DisclosePurpose, MessageId, ObjectId, PersonField, RecipientId,
     RecipientKind, Sealed, Service, StaffId, Transport,
     alert::{AlertReply, SendAlert, SetContact},
+    arrival::{
+        ArrivalList, ArrivalReply, FileRequest, HandOverSlip, ListArrivals, LogArrival, SettleArrival, ShowArrival,
+        ShowSlip, SlipReply, Written,
+    },
     books::{BooksReply, ReplayRecipient, ShowBooks},
     carried::{ExportFile, ExportReply, ImportFile, ImportReply},
     correspondence::{
@@ -84,6 +88,13 @@ requests! {
     ShowMail => MailReply, Intake "mail" by [Console];
     StaffCommand<SettleMail> => StaffReply, Intake "settle-mail" by [Console];
     StaffCommand<DestroyMailFile> => StaffReply, Intake "destroy-mail-file" by [Console];
+    StaffCommand<LogArrival> => Written, Intake "log-arrival" by [Console];
+    ListArrivals => ArrivalList, Intake "arrivals" by [Console];
+    ShowArrival => ArrivalReply, Intake "arrival" by [Console];
+    StaffCommand<SettleArrival> => StaffReply, Intake "settle-arrival" by [Console];
+    StaffCommand<FileRequest> => Written, Intake "file" by [Console];
+    ShowSlip => SlipReply, Intake "slip" by [Console];
+    StaffCommand<HandOverSlip> => StaffReply, Intake "hand-over-slip" by [Console];
     WhoseNotice => NoticeOwner, Notification "whose" by [Intake];
     AcknowledgeMail => AlertReply, Notification "acknowledge" by [Intake];
     StaffCommand<ConfirmIdentity> => StaffReply, Identity "confirm" by [Console];

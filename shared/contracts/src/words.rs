@@ -112,6 +112,50 @@ words! {
         Post = "post",
         /// 電話.
         Telephone = "telephone",
+        /// 窓口.
+        Counter = "counter",
+    }
+
+    /// 郵便物の種類: how an envelope came.
+    MailClass {
+        /// 普通郵便.
+        Ordinary = "ordinary",
+        /// 特定記録.
+        Recorded = "recorded",
+        /// 簡易書留.
+        SimplyRegistered = "simply-registered",
+        /// 一般書留.
+        Registered = "registered",
+        /// 現金書留.
+        CashRegistered = "cash-registered",
+        /// 内容証明.
+        ContentCertified = "content-certified",
+        /// レターパック.
+        LetterPack = "letter-pack",
+        /// 信書便, 宅配便.
+        Courier = "courier",
+    }
+
+    /// 受付簿の状態.
+    ArrivalState {
+        /// 未処理.
+        Open = "open",
+        /// 処理済み.
+        Settled = "settled",
+    }
+
+    /// 受付簿の処理: what became of an arrival.
+    ArrivalOutcome {
+        /// It belongs to a case.
+        Case = "case",
+        /// A request was filed from it.
+        Request = "request",
+        /// 相談に回答: the question was answered at once.
+        Answered = "answered",
+        /// 返送: it was sent back.
+        Returned = "returned",
+        /// No request is in it.
+        NoRequest = "no-request",
     }
 
     /// The language that the person wants to be told in.
@@ -361,6 +405,8 @@ words! {
     MailOutcome {
         /// It belongs to a case.
         Case = "case",
+        /// A request was filed from it.
+        Request = "request",
         /// No request is in it.
         NoRequest = "no-request",
         /// Advertising and the like.

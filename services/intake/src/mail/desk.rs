@@ -14,11 +14,11 @@ use contracts::{
     },
     request::{StaffCommand, StaffReply},
 };
-use privacy::{Purpose, RecordClass, VaultError, seal_json};
+use privacy::seal_json;
 use std::sync::Arc;
 
 /// The place of the reason why a mail was settled.
-const WHY_PLACE: &[u8] = b"intake.mail.why";
+pub(crate) const WHY_PLACE: &[u8] = b"intake.mail.why";
 
 /// Answers until the process stops.
 pub fn answer(bus: &Arc<Bus>, persons: &Persons, mails: &Mails) {
@@ -140,6 +140,7 @@ impl MailDesk {
                 Some(_) => Some(case),
             },
             (_, Some(_)) => return Ok(refused("case-with-other-outcome", Some("case"))),
+            (MailOutcome::Request, None) => return Ok(refused("request-not-filed", None)),
             (_, None) => None,
         };
         let why = match self.why(&command, order.id).await? {
@@ -186,23 +187,12 @@ impl MailDesk {
         Ok(done(order.id, "destroyed"))
     }
 
-    /// The reason of an order, sealed again under the key of the mail, so that it ends with the mail. The inner error is what the
-    /// member of staff is answered.
+    /// The reason of an order, sealed again under the key of the mail. The inner error is what the member of staff is answered.
     async fn why<T>(
         &self,
         command: &StaffCommand<T>,
         mail: MailId,
     ) -> Result<Result<Vec<u8>, StaffReply>, HandleError> {
-        let why = match self.persons.custody().why(command) {
-            Ok(why) => why,
-            Err(reply) => return Ok(Err(reply)),
-        };
-        let plain = why.disclose(Purpose::SealForOwner).as_bytes();
-        let vault = self.persons.custody().vault();
-        match vault.existing_key(mail.0, RecordClass::Correspondence).await {
-            Ok(key) => key.seal(WHY_PLACE, plain).map(Ok).map_err(unavailable),
-            Err(VaultError::Erased { .. } | VaultError::Missing(_)) => Ok(Err(refused("mail-unknown", None))),
-            Err(error) => Err(unavailable(error)),
-        }
+        self.persons.why_under(command, mail.0, WHY_PLACE, "mail-unknown").await
     }
 }

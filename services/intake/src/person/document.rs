@@ -58,6 +58,13 @@ impl Document {
         Self(picked)
     }
 
+    /// Name and address of whoever is written to: who acts for the person, or the person.
+    pub fn addressee(&self) -> (&str, &str) {
+        let acting = self.0.get(PersonField::Representative.as_str()).and_then(Value::as_object);
+        let text = |field: PersonField| acting.unwrap_or(&self.0).get(field.as_str()).and_then(Value::as_str);
+        (text(PersonField::Name).unwrap_or_default(), text(PersonField::Address).unwrap_or_default())
+    }
+
     /// The index rows of person and representative. A value that cannot be folded is not found by, and that is all.
     pub fn tags(&self, index: &BlindIndex) -> Vec<(IndexField, BlindTag)> {
         let mut tags = party_tags(&self.0, index);
@@ -205,6 +212,8 @@ pub(crate) mod tests {
         let mut alone = request(Kind::Disclosure);
         alone.representative = None;
         assert_eq!(Document::of(&alone).pick(&[PersonField::Mail]).0["mail"], "person@example.test");
+        assert_eq!(document.addressee(), ("山田親標識", ""), "never the child's address with the parent's name");
+        assert_eq!(Document::of(&alone).addressee(), ("山田標識", "標識市架空町1-2-3"));
     }
 
     /// A filing that was sealed before there were circumstances is opened as ever.

@@ -6,6 +6,7 @@
 
 use super::{Persons, unavailable};
 use crate::{
+    arrival,
     case::{Case, Input},
     mail, store,
 };
@@ -23,17 +24,20 @@ impl Persons {
     /// # Errors
     /// The key database or the database is away: the due row stays.
     pub async fn destroy(&self, home: &Home<Case>, case: CaseId) -> Result<Outcome<Case>, HandleError> {
-        self.destroy_mails(case).await?;
+        self.destroy_correspondence(case).await?;
         let erasure = self.custody().erase(case.0, RecordClass::Case).await.map_err(unavailable)?;
         let done = Uuid::new_v5(&case.0, b"key destroyed");
         home.handle(case.0, Cause::Person(done), Input::KeyDestroyed { at: erasure.at }).await
     }
 
-    /// What people wrote about the case goes with it: the keys of its mails and of their files, then the rows and the bytes.
-    async fn destroy_mails(&self, case: CaseId) -> Result<(), HandleError> {
+    /// What people wrote about the case goes with it: the keys of its mails, of their files and of its
+    /// arrivals, then the rows and the bytes.
+    async fn destroy_correspondence(&self, case: CaseId) -> Result<(), HandleError> {
         let db = self.bus.db();
         self.parts.end(&mail::store::units_of(db, case).await?).await?;
         self.parts.remove(mail::store::erase_of(db, case, self.bus.clock().now()).await?).await;
+        self.parts.end(&arrival::store::units_of(db, case).await?).await?;
+        arrival::store::erase_of(db, case, self.bus.clock().now()).await?;
         Ok(())
     }
 

@@ -37,7 +37,7 @@ const LETTER: &str = "From: =?utf-8?B?5bGx55Sw5qiZ6K2Y?= <marker@example.test>\r
 
 impl Desk {
     /// Brings a mail as the door does: the sealed file, then the filing.
-    async fn bring(&self, raw: &[u8]) -> MailId {
+    pub async fn bring(&self, raw: &[u8]) -> MailId {
         let object = ObjectId::new();
         let key = ServiceKey::load_or_create(self.rt.keys_dir(), "intake").unwrap().public();
         let (mut sealer, mut sealed) = SegmentSealer::new(&key, object.0).unwrap();
@@ -60,14 +60,14 @@ impl Desk {
         MailId(self.file(&Filing::Mail(Box::new(mail))).await)
     }
 
-    async fn mail(&self, mail: MailId) -> MailDetail {
+    pub async fn mail(&self, mail: MailId) -> MailDetail {
         let asked = ShowMail { id: mail, staff: StaffId::new(), cause: Uuid::now_v7() };
         let MailReply::Found(detail) = ask(self, "console", &asked).await else { panic!("no such mail") };
         *detail
     }
 
     /// Waits until a mail is read.
-    async fn read(&self, mail: MailId) -> MailDetail {
+    pub async fn read(&self, mail: MailId) -> MailDetail {
         self.counts("select count(*) from door.filing where state = 'waiting'", 0).await;
         self.counts("select count(*) from intake.mail where state = 'arrived'", 0).await;
         self.mail(mail).await

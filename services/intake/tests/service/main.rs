@@ -1,5 +1,6 @@
 //! Intake on a real PostgreSQL and a real nats-server.
 
+mod arrivals;
 mod erasing;
 mod filing;
 mod hearing;
