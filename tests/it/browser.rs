@@ -5,6 +5,7 @@
 //! Chromium is nobody's dependency but this module's; where it is missing, the tests say so and how to get it.
 
 mod access;
+mod arrivals;
 mod chrome;
 mod console;
 mod duties;
@@ -56,6 +57,15 @@ async fn staff_open_a_mail_destroy_a_file_of_it_and_settle_it() {
     let Some(chrome) = Chrome::open().await else { return };
     let desk = Desk::with(incoming::plan()).await;
     mails::from_the_list_to_a_settled_mail(&chrome, &desk).await;
+    chrome.close().await;
+}
+
+/// A letter and a call in the book of arrivals, and requests that staff file from a letter and from a mail.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn staff_log_a_letter_file_it_and_send_the_slip() {
+    let Some(chrome) = Chrome::open().await else { return };
+    let desk = Desk::with(incoming::plan()).await;
+    arrivals::from_an_envelope_to_a_slip(&chrome, &desk).await;
     chrome.close().await;
 }
 

@@ -11,8 +11,10 @@
 //! | a bank file | payment | `payment.bank-file ` and the object id's 16 bytes |
 //! | a webhook's address, an organisation's name | optout | the recipient id's 16 bytes |
 //! | a filing | optout | the token's 16 bytes |
+//! | what an arrival says, a request that staff file | intake | the token's 16 bytes |
 //! | a search term | intake | the member of staff's id, 16 bytes |
 
+pub mod arrivals;
 pub mod duties;
 pub mod files;
 mod mails;

@@ -8,6 +8,36 @@ use anyhow::Context;
 use jiff::{SignedDuration, tz::TimeZone};
 use serde::Deserialize;
 
+/// `[letters]`: who writes, on every letter.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Letters {
+    /// 差出人: the organisation. Empty: letters have no sender, and are printed on paper that has one.
+    pub sender: String,
+    /// Address, counter, telephone; a line each.
+    pub lines: Vec<String>,
+    /// Where people ask how a request stands (`https://madoguchi.example.jp/status`). Empty: letters do not say.
+    pub status_url: String,
+}
+
+impl Letters {
+    /// Checks what types do not say.
+    ///
+    /// # Errors
+    /// Names the key and what may stand there.
+    pub fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(self.sender.chars().count() <= 100, "`letters.sender`: 100 characters at most");
+        let lines = self.lines.len() <= 6 && self.lines.iter().all(|line| line.chars().count() <= 100);
+        anyhow::ensure!(lines, "`letters.lines`: 6 lines of 100 characters at most");
+        let url = self.status_url.is_empty() || self.status_url.starts_with("https://");
+        anyhow::ensure!(
+            url && self.status_url.len() <= 200,
+            "`letters.status_url`: an address that begins with https://, or nothing"
+        );
+        Ok(())
+    }
+}
+
 /// `[console]`: the staff's pages.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

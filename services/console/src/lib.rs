@@ -53,6 +53,8 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
 /// As [`start`].
 pub async fn start_with(rt: Runtime, evidence: Option<Arc<dyn evidence::Exporter>>) -> anyhow::Result<Started> {
     let settings: Settings = rt.section("console")?;
+    let letters: config::Letters = rt.section("letters")?;
+    letters.check()?;
     let zone = settings.check()?;
     let key = ServiceKey::load_or_create(rt.keys_dir(), Service::Console.token()).context("`house.keys_dir`")?;
     let bus = rt.bus(Service::Console).await?;
@@ -68,6 +70,7 @@ pub async fn start_with(rt: Runtime, evidence: Option<Arc<dyn evidence::Exporter
         given => given.to_owned(),
     };
     let app = page::App(Arc::new(page::Inner {
+        letters,
         db,
         clock: rt.clock(),
         access,

@@ -284,6 +284,13 @@ pub async fn numbers(pool: &PgPool, cases: &[Uuid]) -> Result<std::collections::
     Ok(rows.into_iter().collect())
 }
 
+/// The name of a member of staff; empty for nobody whom this console knows.
+pub async fn staff_name(pool: &PgPool, staff: contracts::StaffId) -> Result<String, sqlx::Error> {
+    let name: Option<String> =
+        sqlx::query_scalar("select display from staff where id = $1").bind(staff.0).fetch_optional(pool).await?;
+    Ok(name.unwrap_or_default())
+}
+
 /// Everything that one case's page shows.
 #[derive(Clone, Debug)]
 pub struct Whole {

@@ -237,7 +237,7 @@ async fn two_people_look_at_a_possible_match(
 
 /// A finished download of this ending. Chromium reserves the name with an empty file and moves the finished one over it, so an
 /// empty file is one that is still on its way.
-async fn downloaded(folder: &Path, ending: &str) -> Vec<u8> {
+pub async fn downloaded(folder: &Path, ending: &str) -> Vec<u8> {
     eventually(&format!("{ending} is downloaded"), || async {
         let files = std::fs::read_dir(folder).map_err(|e| e.to_string())?;
         let names: Vec<_> = files.map(|f| f.unwrap().path()).collect();

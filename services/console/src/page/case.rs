@@ -15,7 +15,9 @@ use axum::{
     http::StatusCode,
     response::IntoResponse,
 };
-use contracts::{CaseId, DecisionOutcome, EndedAs, Kind, Service, Step, Timestamp, Uuid, envelope::TraceParent};
+use contracts::{
+    CaseId, Channel, DecisionOutcome, EndedAs, Kind, Service, Step, Timestamp, Uuid, envelope::TraceParent,
+};
 use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -148,6 +150,12 @@ impl CasePage {
     }
     fn may_erase(&self) -> bool {
         self.whole.view.ending().is_some() && self.whole.view.erased.get().is_none()
+    }
+    /// Staff filed it: nobody else can tell the person number and code.
+    fn has_slip(&self) -> bool {
+        let by_staff = |channel| !matches!(channel, Channel::Web | Channel::Api);
+        let opened = self.whole.view.opened.get();
+        opened.is_some_and(|opened| by_staff(opened.channel)) && self.whole.view.erased.get().is_none()
     }
     fn has_orders(&self) -> bool {
         self.kind().is_some() && (self.is_open() || self.may_revive() || self.may_erase())

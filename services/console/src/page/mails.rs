@@ -7,7 +7,7 @@ use super::{
     guard::{Fields, Signed, SignedIn, not_found_for},
     html, orders,
 };
-use crate::{audit, store};
+use crate::{audit, command::CommandError, store};
 use askama::Template;
 use axum::{
     extract::{Path, Query, State},
@@ -149,9 +149,17 @@ impl MailPage<'_> {
     fn is_open(&self) -> bool {
         !matches!(self.row.state, MailState::Settled | MailState::Arrived)
     }
+    /// A mail may hold a second wish.
+    fn may_be_filed(&self) -> bool {
+        self.shown.is_some() && (self.is_open() || self.row.outcome == Some(MailOutcome::Request))
+    }
+    fn outcomes(&self) -> Vec<(String, String)> {
+        let all = self.page.texts().group("mail-outcome").into_iter();
+        all.filter(|(code, _)| code != MailOutcome::Request.as_str()).collect()
+    }
 }
 
-fn next() -> Next {
+pub(super) fn next() -> Next {
     Next { section: "mails", path: "/mails".into(), words: "answer.to-mails" }
 }
 
@@ -160,33 +168,42 @@ pub async fn page(State(_): State<App>, _: SignedIn, Path(_): Path<MailId>) -> a
     axum::response::Redirect::to("/mails")
 }
 
-/// POST /mails/{mail}/show: the audit row first, then the question.
-pub async fn show(State(app): State<App>, Path(mail): Path<MailId>, Signed { who, .. }: Signed) -> Answer {
+/// One mail with what it says; `None`: no such mail. The audit row first.
+pub(super) async fn open(
+    app: &App,
+    who: &SignedIn,
+    mail: MailId,
+) -> Result<Result<Option<(MailDetail, Option<Personal<Value>>)>, CommandError>, super::Oops> {
     let staff = who.staff.id;
     let cause = audit::looked(&app.db, staff, None, "mail", FIELDS, app.clock.now()).await?;
     let detail = match app.commands.ask(&ShowMail { id: mail, staff, cause }).await {
         Ok(MailReply::Found(detail)) => *detail,
-        Ok(MailReply::Unknown) => return Ok(not_found_for(&who, &app)),
+        Ok(MailReply::Unknown) => return Ok(Ok(None)),
+        Err(error) => return Ok(Err(error)),
+    };
+    let known = detail.known.as_ref().and_then(|sealed| {
+        let opened = app.key.open(mail.0.as_bytes(), &sealed.0).ok().and_then(|opened| opened.json::<Value>().ok());
+        if opened.is_none() {
+            tracing::error!(%mail, "a mail cannot be shown: does the console's key file belong to this house?");
+        }
+        opened
+    });
+    Ok(Ok(Some((detail, known))))
+}
+
+/// POST /mails/{mail}/show: the audit row first, then the question.
+pub async fn show(State(app): State<App>, Path(mail): Path<MailId>, Signed { who, .. }: Signed) -> Answer {
+    let (detail, opened) = match open(&app, &who, mail).await? {
+        Ok(Some(found)) => found,
+        Ok(None) => return Ok(not_found_for(&who, &app)),
         Err(error) => return Ok(answer::failed(&who, &app, next(), &error, None)),
     };
-    let MailDetail { row, digest, known, files, same_as } = detail;
-    let shown: Option<Personal<Shown>> = match &known {
-        None => None,
-        Some(sealed) => {
-            let opened = app.key.open(mail.0.as_bytes(), &sealed.0).ok().and_then(|opened| opened.json::<Value>().ok());
-            let Some(opened) = opened else {
-                tracing::error!(%mail, "a mail cannot be shown: does the console's key file belong to this house?");
-                return Ok(answer::refused_at(
-                    &who,
-                    &app,
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "values-unreadable",
-                    next(),
-                ));
-            };
-            Some(opened.map(Shown::of))
-        }
-    };
+    if detail.known.is_some() && opened.is_none() {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        return Ok(answer::refused_at(&who, &app, status, "values-unreadable", next()));
+    }
+    let MailDetail { row, digest, files, same_as, .. } = detail;
+    let shown: Option<Personal<Shown>> = opened.map(|opened| opened.map(Shown::of));
     let shown = shown.as_ref().map(|shown| shown.disclose(Purpose::ShowToStaff));
     let name = |n: u32| shown.and_then(|shown| shown.names.get(n as usize)).cloned().unwrap_or_default();
     let files = files.iter().map(|file| File { file, name: name(file.number) }).collect();

@@ -1,6 +1,7 @@
 //! The pages: plain HTML, no script. One file per page; this one holds what they have in common.
 
 mod answer;
+mod arrivals;
 mod bank;
 mod case;
 mod cases;
@@ -10,7 +11,9 @@ mod duties;
 mod entry;
 mod entry_orders;
 mod evidence;
+mod faults;
 mod files;
+mod filing;
 mod gate;
 mod guard;
 mod incidents;
@@ -24,6 +27,7 @@ mod recipients;
 mod review;
 mod show;
 mod sign_in;
+mod slip;
 mod staff;
 mod supervision;
 mod tasks;
@@ -66,6 +70,8 @@ pub struct Inner {
     pub zone: TimeZone,
     /// Where staff reach the console, without a slash at the end.
     pub base_url: String,
+    /// `[letters]`: who writes.
+    pub letters: crate::config::Letters,
     /// Who makes evidence files; none where services run apart.
     pub evidence: Option<Arc<dyn crate::evidence::Exporter>>,
     /// Evidence files that are made at the same time.
@@ -224,6 +230,19 @@ fn recipient_pages() -> Router<App> {
         .route("/tasks/{task}/{choice}", post(recipient::task))
 }
 
+/// 受付簿, and requests that staff file.
+fn arrival_pages() -> Router<App> {
+    Router::new()
+        .route("/arrivals", get(arrivals::list).post(arrivals::log))
+        .route("/arrivals/new", get(arrivals::form))
+        .route("/arrivals/{arrival}", get(arrivals::page))
+        .route("/arrivals/{arrival}/show", post(arrivals::show))
+        .route("/arrivals/{arrival}/settle", post(arrivals::settle))
+        .route("/arrivals/{arrival}/file", post(filing::from_arrival))
+        .route("/mails/{mail}/file", post(filing::from_mail))
+        .route("/filings", post(filing::file))
+}
+
 /// The router with its limits. Bank files have a limit of their own.
 pub fn router(app: App, settings: &Settings) -> Router {
     let timeout_seconds = settings.timeout_seconds;
@@ -236,10 +255,13 @@ pub fn router(app: App, settings: &Settings) -> Router {
         .route("/cases/search", post(cases::search))
         .route("/cases/{case}", get(case::page))
         .route("/cases/{case}/show", post(show::personal))
+        .route("/cases/{case}/slip", post(slip::letter))
+        .route("/cases/{case}/slip/handed-over", post(slip::handed_over))
         .route("/cases/{case}/history/{service}", get(show::history))
         .route("/cases/{case}/order/{order}", post(orders::order))
         .route("/register/{entry}", get(entry::page))
         .route("/register/{entry}/{order}", post(entry_orders::order))
+        .merge(arrival_pages())
         .route("/mails", get(mails::list))
         .route("/mails/{mail}", get(mails::page))
         .route("/mails/{mail}/show", post(mails::show))
