@@ -7,7 +7,7 @@
 //! | what | sealed to | additional data |
 //! |---|---|---|
 //! | `why` of any order | the answering service | the token's 16 bytes |
-//! | `reasons` of a decision | fulfilment | the case id's 16 bytes |
+//! | `reasons` of a decision, the record of a complaint | fulfilment | the case id's 16 bytes |
 //! | a bank file | payment | `payment.bank-file ` and the object id's 16 bytes |
 //! | a webhook's address, an organisation's name | optout | the recipient id's 16 bytes |
 //! | a filing | optout | the token's 16 bytes |
@@ -199,7 +199,7 @@ impl Commands {
         self.order("order reject-identity", by, RejectIdentity { case, reasons }).await
     }
 
-    /// 決定. `reasons` are words for the person (APPI art. 36).
+    /// 決定. `reasons` are words for the person (APPI art. 36); with a complaint goes its record.
     pub async fn decide(
         &self,
         by: By<'_>,
@@ -207,12 +207,17 @@ impl Commands {
         outcome: DecisionOutcome,
         ground: Code,
         reasons: Option<&str>,
+        complaint: Option<&ComplaintRecord>,
     ) -> Result<StaffReply, CommandError> {
         let reasons = match reasons {
             Some(words) => Some(self.seal(Service::Fulfilment, case.0.as_bytes(), limited("reasons", words)?)?),
             None => None,
         };
-        self.order("order decide", by, Decide { case, outcome, ground, reasons }).await
+        let complaint = match complaint {
+            Some(record) => Some(self.seal(Service::Fulfilment, case.0.as_bytes(), &record.json()?)?),
+            None => None,
+        };
+        self.order("order decide", by, Decide { case, outcome, ground, reasons, complaint }).await
     }
 
     /// 取下げ on the person's behalf.
@@ -431,6 +436,27 @@ fn failed(error: AskError, service: Service) -> CommandError {
         AskError::Away(_) => CommandError::Away(service),
         AskError::Garbled(_) => CommandError::Garbled(service),
         AskError::TooLarge(_) => CommandError::Words { field: "why", max: WORDS_MAX },
+    }
+}
+
+/// 苦情処理記録 (Rules art. 25).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ComplaintRecord {
+    /// 苦情の内容.
+    pub content: String,
+    /// 原因.
+    pub cause: String,
+    /// 措置及び改善.
+    pub measures: String,
+}
+
+impl ComplaintRecord {
+    fn json(&self) -> Result<String, CommandError> {
+        let Self { content, cause, measures } = self;
+        let part = |field, words: &str| limited(field, words).map(str::to_owned);
+        let (content, cause) = (part("content", content)?, part("cause", cause)?);
+        let measures = part("measures", measures)?;
+        Ok(serde_json::json!({ "content": content, "cause": cause, "measures": measures }).to_string())
     }
 }
 

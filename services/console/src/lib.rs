@@ -18,7 +18,7 @@ pub mod store;
 pub mod text;
 
 pub use accounts::first_sign_in_link;
-pub use command::{By, CommandError, Commands, NewRecipient, register::Ground};
+pub use command::{By, CommandError, Commands, ComplaintRecord, NewRecipient, register::Ground};
 pub use config::Settings;
 
 use access::Access;

@@ -85,6 +85,8 @@ pub enum Input {
         ground: Code,
         /// Reasons in words are given (they lie sealed beside the machine, never in it).
         with_reasons: bool,
+        /// So does the complete record of a complaint.
+        with_record: bool,
         /// Who.
         by: StaffId,
         /// When.
@@ -168,6 +170,8 @@ impl From<Refusal> for Code {
             Refusal::NotAllowed(NotAllowed::UnknownGround) => Self::of("unknown-ground"),
             Refusal::NotAllowed(NotAllowed::NoRight) => Self::of("capacity-has-no-right"),
             Refusal::NotAllowed(NotAllowed::NoReasons) => Self::of("reasons-missing"),
+            Refusal::NotAllowed(NotAllowed::NoRecord) => Self::of("complaint-record-missing"),
+            Refusal::NotAllowed(NotAllowed::NoComplaint) => Self::of("not-a-complaint"),
             Refusal::AlreadyDecided => Self::of("already-decided"),
             Refusal::CaseEnded => Self::of("case-ended"),
             Refusal::CaseErased => Self::of("case-erased"),
@@ -197,11 +201,12 @@ impl Machine for Answer {
                 _ => Verdict::Events(vec![Event::Erased { at: *at }]),
             },
             Input::Clock { .. } => Verdict::Already,
-            Input::Decide { outcome, ground, with_reasons, by, at } => match state {
+            Input::Decide { outcome, ground, with_reasons, with_record, by, at } => match state {
                 State::None => Verdict::TooEarly,
                 State::Open { ask, .. } => {
-                    let (outcome, with_reasons) = (*outcome, *with_reasons);
-                    let decision = Decision { kind: ask.kind, capacity: ask.capacity, outcome, ground, with_reasons };
+                    let (outcome, with_reasons, with_record) = (*outcome, *with_reasons, *with_record);
+                    let Ask { kind, capacity, .. } = *ask;
+                    let decision = Decision { kind, capacity, outcome, ground, with_reasons, with_record };
                     let grounds = Grounds::embedded();
                     match grounds.check(&decision, jst_date(*at)) {
                         Ok(ground) => Verdict::Events(vec![Event::Decided {

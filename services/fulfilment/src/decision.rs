@@ -52,6 +52,10 @@ pub enum NotAllowed {
     NoRight,
     /// A refusal, in whole or in part, says why in words (理由の説明, APPI art. 36).
     NoReasons,
+    /// A complaint is not closed without its record: content, cause, measures (苦情処理記録, Rules art. 25).
+    NoRecord,
+    /// Such a record belongs to a complaint.
+    NoComplaint,
 }
 
 /// Why a list of grounds cannot be used.
@@ -132,7 +136,11 @@ impl Grounds {
         if denies && !decision.with_reasons && decision.kind.track() == Track::Appi {
             return Err(NotAllowed::NoReasons);
         }
-        Ok(ground)
+        match (decision.kind == Kind::Complaint, decision.with_record) {
+            (true, false) => Err(NotAllowed::NoRecord),
+            (false, true) => Err(NotAllowed::NoComplaint),
+            _ => Ok(ground),
+        }
     }
 
     /// The ground of this code, whatever its dates.
@@ -172,6 +180,8 @@ pub struct Decision<'a> {
     pub ground: &'a Code,
     /// Reasons in words are given.
     pub with_reasons: bool,
+    /// The complete record of a complaint is given.
+    pub with_record: bool,
 }
 
 #[cfg(test)]

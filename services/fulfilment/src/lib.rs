@@ -4,6 +4,7 @@
 //! See README.md.
 
 pub mod answer;
+pub mod complaint;
 pub mod decision;
 pub mod react;
 pub mod retention;

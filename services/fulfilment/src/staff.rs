@@ -5,13 +5,14 @@
 
 use crate::{
     answer::{Answer, Input},
+    complaint::{self, ComplaintRecord},
     decision::Grounds,
     store::Record,
 };
 use calendar::{Calendar, Counting, Rule, Span, end_of, jst_date, last_day};
 use chassis::{Clock, HandleError, Home};
 use contracts::{
-    Code, Language, Timestamp,
+    Code, Language, Timestamp, Uuid,
     request::{Decide, StaffCommand, StaffReply},
 };
 use custody::{Custody, orders::Words};
@@ -56,28 +57,50 @@ impl Desk {
             },
             None => None,
         };
+        let record = match &c.order.complaint {
+            Some(sealed) => match self.record(case, &sealed.0) {
+                Ok(record) => Some(record),
+                Err((reason, at)) => return Ok(StaffReply::Refused { reason, at: Some(at) }),
+            },
+            None => None,
+        };
         let reason = match self.custody.reason(&c, case, RecordClass::StatutoryRecord, at).await? {
             Ok(reason) => reason,
             Err(reply) => return Ok(reply),
         };
-        let words = answer_words(&c.order, reasons.as_ref());
+        let words = answer_words(&c.order, reasons.as_ref(), record.as_ref());
         let plain = words.disclose(Purpose::SealForOwner).as_bytes();
         let answer = self.custody.vault().seal(case, RecordClass::StatutoryRecord, ANSWER_PLACE, plain).await;
         let answer = answer.map_err(|error| HandleError::Unavailable(error.to_string()))?;
-        let record = Record { cause: c.token, case, answer, at, keep_until: keep_until(at, self.keep_years) };
+        let kept = Record { cause: c.token, case, answer, at, keep_until: keep_until(at, self.keep_years) };
         let input = Input::Decide {
             outcome: c.order.outcome,
             ground: c.order.ground.clone(),
             with_reasons: reasons.is_some(),
+            with_record: record.is_some(),
             by: c.staff,
             at,
         };
-        self.custody.carry_out(&self.home, case, reason, input, |tx| Box::pin(record.write(tx))).await
+        self.custody.carry_out(&self.home, case, reason, input, |tx| Box::pin(kept.write(tx))).await
+    }
+
+    /// 苦情処理記録, opened and complete.
+    fn record(&self, case: Uuid, sealed: &[u8]) -> Result<Personal<ComplaintRecord>, (Code, Code)> {
+        let opened = self.custody.key().open(case.as_bytes(), sealed);
+        let opened = opened.map_err(|_| (Code::of("complaint-record-unreadable"), Code::of("complaint")))?;
+        let record = complaint::read(&opened)?;
+        record.disclose(Purpose::SealForOwner).check()?;
+        Ok(record)
     }
 }
 
-/// What the person is answered, as JSON: outcome, ground, the standard words in both languages, the reasons in words.
-fn answer_words(order: &Decide, reasons: Option<&Personal<String>>) -> Personal<String> {
+/// What the person is answered, as JSON: outcome, ground, the standard words in both languages, the reasons in words; and beside it,
+/// for nobody but the desk and the supervising minister, the record of a complaint.
+fn answer_words(
+    order: &Decide,
+    reasons: Option<&Personal<String>>,
+    record: Option<&Personal<ComplaintRecord>>,
+) -> Personal<String> {
     let ground = Grounds::embedded().find(&order.ground);
     let words = |language| ground.map(|g| g.words(order.outcome, language));
     let reasons = reasons.map(|r| r.disclose(Purpose::AnswerRequest));
@@ -88,6 +111,7 @@ fn answer_words(order: &Decide, reasons: Option<&Personal<String>>) -> Personal<
         "ja": words(Language::Ja),
         "en": words(Language::En),
         "reasons": reasons,
+        "complaint_record": record.map(|record| record.disclose(Purpose::SealForOwner)),
     });
     Personal::new(answer.to_string())
 }
@@ -103,7 +127,7 @@ pub fn keep_until(at: Timestamp, years: u16) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use contracts::{CaseId, DecisionOutcome, Uuid};
+    use contracts::{CaseId, DecisionOutcome};
     use jiff::civil::date;
 
     #[test]
@@ -119,9 +143,10 @@ mod tests {
             outcome: DecisionOutcome::Refused,
             ground: Code::of("appi-33-2-1"),
             reasons: None,
+            complaint: None,
         };
         let reasons = Personal::new("理由".to_owned());
-        let answer = answer_words(&order, Some(&reasons));
+        let answer = answer_words(&order, Some(&reasons), None);
         let answer: serde_json::Value = serde_json::from_str(answer.disclose(Purpose::AnswerRequest)).unwrap();
         assert_eq!(answer["reasons"], "理由");
         assert_eq!(answer["outcome"], "refused");

@@ -86,7 +86,7 @@ impl Desk {
         reasons: Option<&str>,
     ) -> StaffReply {
         let reasons = reasons.map(|words| self.seal(case.0, words));
-        let order = Decide { case, outcome, ground: ground.parse().unwrap(), reasons };
+        let order = Decide { case, outcome, ground: ground.parse().unwrap(), reasons, complaint: None };
         let why = self.seal(token, MARKER);
         let command = StaffCommand { token, staff: StaffId(Uuid::from_u128(7)), why, traceparent: None, order };
         let body = serde_json::to_vec(&command).unwrap();
@@ -190,7 +190,7 @@ async fn a_decision_before_the_command_is_too_early_and_words_moved_from_another
     let case = desk.prepared(Kind::Complaint).await;
     let (token, other) = (Uuid::now_v7(), CaseId::new());
     let reasons = Some(desk.seal(other.0, MARKER));
-    let order = Decide { case, outcome: DecisionOutcome::Full, ground: Code::of("act-29"), reasons };
+    let order = Decide { case, outcome: DecisionOutcome::Full, ground: Code::of("act-29"), reasons, complaint: None };
     let why = desk.seal(token, MARKER);
     let command = StaffCommand { token, staff: StaffId(Uuid::from_u128(7)), why, traceparent: None, order };
     let body = serde_json::to_vec(&command).unwrap();
@@ -198,6 +198,51 @@ async fn a_decision_before_the_command_is_too_early_and_words_moved_from_another
     let reply: StaffReply = serde_json::from_slice(&reply.payload).unwrap();
     assert_eq!(reply, refused("reasons-unreadable", Some("reasons")));
     assert!(matches!(desk.state(case).await, Some(State::Open { .. })));
-    let done = desk.decide(Uuid::now_v7(), case, DecisionOutcome::Full, "act-29", None).await;
+}
+
+/// Duties row 51: a complaint without a cause is not closed, and stays on the list.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_complaint_is_not_closed_without_its_record() {
+    let desk = Desk::open().await;
+    let case = desk.prepared(Kind::Complaint).await;
+    let close = |complaint: Option<&str>| {
+        let (desk, token) = (&desk, Uuid::now_v7());
+        let complaint = complaint.map(|json| desk.seal(case.0, json));
+        let order =
+            Decide { case, outcome: DecisionOutcome::Full, ground: Code::of("act-29"), reasons: None, complaint };
+        let why = desk.seal(token, MARKER);
+        let command = StaffCommand { token, staff: StaffId(Uuid::from_u128(7)), why, traceparent: None, order };
+        async move {
+            let body = serde_json::to_vec(&command).unwrap();
+            let reply = desk.console.request("req.fulfilment.decide", body.into()).await.unwrap();
+            serde_json::from_slice::<StaffReply>(&reply.payload).unwrap()
+        }
+    };
+    assert_eq!(close(None).await, refused("complaint-record-missing", None));
+    let no_cause = close(Some(r#"{"content":"標識","cause":" ","measures":"m"}"#)).await;
+    assert_eq!(no_cause, refused("complaint-record-incomplete", Some("cause")));
+    assert_eq!(close(Some("{}")).await, refused("complaint-record-unreadable", Some("complaint")));
+    assert!(matches!(desk.state(case).await, Some(State::Open { .. })), "it stays on the list");
+    let done = close(Some(r#"{"content":"標識の苦情","cause":"標識の原因","measures":"標識の改善"}"#)).await;
     assert!(matches!(done, StaffReply::Done { .. }), "{done:?}");
+    let kept: (Vec<u8>, i64) = sqlx::query_as(
+        "select sealed, extract(epoch from keep_until - at)::int8 from fulfilment.answer_record where case_id = $1",
+    )
+    .bind(case.0)
+    .fetch_one(&desk.admin)
+    .await
+    .unwrap();
+    assert!(kept.1 >= 3 * 365 * 86_400, "three years (Rules art. 25)");
+    assert!(!String::from_utf8_lossy(&kept.0).contains("標識"), "sealed");
+    let disclosure = desk.prepared(Kind::Disclosure).await;
+    let token = Uuid::now_v7();
+    let complaint = Some(desk.seal(disclosure.0, r#"{"content":"a","cause":"b","measures":"c"}"#));
+    let (outcome, ground) = (DecisionOutcome::Full, Code::of("appi-33-2"));
+    let order = Decide { case: disclosure, outcome, ground, reasons: None, complaint };
+    let why = desk.seal(token, MARKER);
+    let command = StaffCommand { token, staff: StaffId(Uuid::from_u128(7)), why, traceparent: None, order };
+    let body = serde_json::to_vec(&command).unwrap();
+    let reply = desk.console.request("req.fulfilment.decide", body.into()).await.unwrap();
+    let reply: StaffReply = serde_json::from_slice(&reply.payload).unwrap();
+    assert_eq!(reply, refused("not-a-complaint", None));
 }

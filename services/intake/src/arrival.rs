@@ -13,17 +13,18 @@ pub mod store;
 
 use contracts::{
     Code,
-    arrival::{FAULTS_MAX, Fault, Written},
+    arrival::{FAULTS_MAX, Fault, Fill, Pointer, Written},
 };
 use filing::request::FieldError;
 
 /// Everything that is wrong, as an answer.
 fn wrong(errors: Vec<FieldError>) -> Written {
     let fault = |error: FieldError| Fault {
-        pointer: error.pointer.into_owned(),
+        // Unknown names are never repeated, so every pointer is one of ours; else it stands for the whole.
+        pointer: Pointer::new(&error.pointer).unwrap_or_default(),
         // The codes of the check are kebab-case words; a test holds it.
         code: error.code.parse().unwrap_or(const { Code::of("invalid") }),
-        fill: error.fill,
+        fill: error.fill.as_deref().and_then(Fill::new),
     };
     Written::Wrong { faults: errors.into_iter().take(FAULTS_MAX).map(fault).collect() }
 }

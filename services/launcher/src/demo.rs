@@ -158,7 +158,7 @@ impl<'a> Story<'a> {
         self.desk.until(&receipt, "identity and payment together", |s| s.step == Step::Answering).await?;
         self.hops(case).await?;
         let by = By::new(self.staff, "searched; everything may be disclosed");
-        story::done(self.commands.decide(by, case, DecisionOutcome::Full, Code::of("appi-33-2"), None).await?)?;
+        story::done(self.commands.decide(by, case, DecisionOutcome::Full, Code::of("appi-33-2"), None, None).await?)?;
         step("staff decided: full disclosure, APPI article 33(2)");
         let end = self.desk.until(&receipt, "the end of the disclosure", |s| s.step == Step::Ended).await?;
         self.hops(case).await?;

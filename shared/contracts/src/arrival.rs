@@ -58,15 +58,52 @@ pub enum Written {
 /// One place that is wrong. Quotes no value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Fault {
-    /// RFC 6901 pointer into what was sent.
-    #[schemars(length(max = 100))]
-    pub pointer: String,
+    /// Where in what was sent.
+    pub pointer: Pointer,
     /// What is wrong.
     pub code: Code,
     /// A limit, or the words that may stand there.
     #[serde(default)]
-    #[schemars(length(max = 400))]
-    pub fill: Option<String>,
+    pub fill: Option<Fill>,
+}
+
+/// An RFC 6901 pointer to a field of a form of ours: `/person/birth_date`; empty = the whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Pointer(#[schemars(regex(pattern = "^(/[a-z0-9_]{1,40}){0,4}$"))] Box<str>);
+
+impl Pointer {
+    /// `None` unless every step is a name or number of ours.
+    pub fn new(text: &str) -> Option<Self> {
+        let step = |step: &str| {
+            (1..=40).contains(&step.len())
+                && step.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        };
+        let steps = || text.split('/').skip(1);
+        let good = text.is_empty() || (text.starts_with('/') && steps().count() <= 4 && steps().all(step));
+        good.then(|| Self(text.into()))
+    }
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A limit (`80`), or the words that may stand somewhere (`post, telephone, counter`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Fill(#[schemars(regex(pattern = "^[a-z0-9_, -]{1,400}$"))] Box<str>);
+
+impl Fill {
+    /// `None` unless it is made of words of ours.
+    pub fn new(text: &str) -> Option<Self> {
+        let one = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b',' | b' ' | b'-');
+        ((1..=400).contains(&text.len()) && text.bytes().all(one)).then(|| Self(text.into()))
+    }
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// `req.intake.arrivals`: the book, the oldest first.
@@ -218,4 +255,21 @@ pub enum SlipReply {
 pub struct HandOverSlip {
     /// Which case.
     pub case: CaseId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_one_of_ours_and_never_what_somebody_typed() {
+        for good in ["", "/kind", "/person/birth_date", "/hospitals/3/period"] {
+            assert_eq!(Pointer::new(good).unwrap().as_str(), good);
+        }
+        for bad in ["kind", "/", "/a//b", "/山田", "/a/b/c/d/e", "/Kind"] {
+            assert_eq!(Pointer::new(bad), None, "{bad}");
+        }
+        assert_eq!(Fill::new("post, telephone, counter").unwrap().as_str(), "post, telephone, counter");
+        assert!(Fill::new("").is_none() && Fill::new("山田").is_none() && Fill::new(&"a".repeat(401)).is_none());
+    }
 }

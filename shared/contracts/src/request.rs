@@ -469,6 +469,10 @@ pub struct Decide {
     /// The reasons in words (APPI art. 36), sealed to fulfilment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasons: Option<Sealed>,
+    /// 苦情処理記録 (Rules art. 25): a JSON object of `content`, `cause` and `measures`, sealed to fulfilment; additional data = the case's id.
+    /// With a complaint, and only then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complaint: Option<Sealed>,
 }
 
 /// Puts a recipient on the list of those who must be told.

@@ -9,7 +9,7 @@ use super::{
     reckoning::{self, Told},
 };
 use console::By;
-use contracts::{Code, DecisionOutcome, EndedAs, Measure, Step};
+use contracts::{Code, DecisionOutcome, EndedAs, Measure, Step, request::StaffReply};
 use jiff::civil::date;
 use launcher::story;
 use serde_json::json;
@@ -162,6 +162,12 @@ async fn a_complaint_needs_nobodys_papers() {
     let desk = Desk::open().await;
     let body = json!({ "kind": "complaint", "language": "ja", "person": { "name": "見本 苦情", "mail": "person-0006@mail.example" }, "words": "電話がつながりません。" });
     let filed = desk.file(&body).await;
+    desk.until(&filed, "an answer is asked for", |s| s.step == Step::Answering).await;
+    let by = By::new(desk.staff, "without a record");
+    let (outcome, ground) = (DecisionOutcome::Full, Code::of("act-29"));
+    let reply = desk.commands.decide(by, filed.case, outcome, ground, None, None).await.unwrap();
+    let missing = Code::of("complaint-record-missing");
+    assert_eq!(reply, StaffReply::Refused { reason: missing, at: None }, "duties row 51: not without its cause");
     decide(&desk, &filed, DecisionOutcome::Full, "act-29", None).await;
     let end = desk.until(&filed, "the end", |s| s.step == Step::Ended).await;
     assert_eq!((end.ended_as, end.fee, end.suit_from), (Some(EndedAs::Decided), None, None));

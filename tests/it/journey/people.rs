@@ -1,7 +1,7 @@
 //! Those who ask, and what staff do for them: whole journeys that hold on until they are through, whatever dies meanwhile.
 
 use super::desk::{Desk, Filed};
-use console::By;
+use console::{By, ComplaintRecord};
 use contracts::{Code, DecisionOutcome, EndedAs, Step, desk::FeeView};
 use jiff::civil::Date;
 use launcher::story;
@@ -118,7 +118,14 @@ pub async fn pay(desk: &Desk, bank: &Bank, fee: &FeeView) {
 pub async fn decide(desk: &Desk, filed: &Filed, outcome: DecisionOutcome, ground: &'static str, reasons: Option<&str>) {
     desk.until(filed, "an answer is asked for", |s| s.step == Step::Answering).await;
     let by = By::new(desk.staff, "searched and examined by two");
-    desk.obeyed("it is decided", || desk.commands.decide(by, filed.case, outcome, Code::of(ground), reasons)).await;
+    let text = |words: &str| words.to_owned();
+    let record = (ground == "act-29").then(|| ComplaintRecord {
+        content: text("電話がつながらない"),
+        cause: text("回線が足りなかった"),
+        measures: text("回線を増やした"),
+    });
+    let decide = || desk.commands.decide(by, filed.case, outcome, Code::of(ground), reasons, record.as_ref());
+    desk.obeyed("it is decided", decide).await;
 }
 
 /// 開示, to the decision.

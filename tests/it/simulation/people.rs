@@ -166,7 +166,14 @@ fn pay(db: &mut Db, rng: &mut StdRng, now: Ms, Filed { case, plan }: Filed) {
 fn decide(db: &mut Db, rng: &mut StdRng, now: Ms, case: CaseId) {
     let Some(answer::State::Open { ask, .. }) = db.answers.state(case.0) else { return };
     let (ground, outcome) = ground_of(ask.kind);
-    let input = answer::Input::Decide { outcome, ground, with_reasons: true, by: clerk(), at: instant(now) };
+    let input = answer::Input::Decide {
+        outcome,
+        ground,
+        with_reasons: true,
+        with_record: ask.kind == Kind::Complaint,
+        by: clerk(),
+        at: instant(now),
+    };
     let became = db.mail.handle(&mut db.answers, now, case.0, &person(rng), &input);
     assert_eq!(became, Became::Done);
 }

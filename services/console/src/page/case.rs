@@ -151,6 +151,9 @@ impl CasePage {
     fn may_erase(&self) -> bool {
         self.whole.view.ending().is_some() && self.whole.view.erased.get().is_none()
     }
+    fn is_complaint(&self) -> bool {
+        self.kind() == Some(Kind::Complaint)
+    }
     /// Staff filed it: nobody else can tell the person number and code.
     fn has_slip(&self) -> bool {
         let by_staff = |channel| !matches!(channel, Channel::Web | Channel::Api);

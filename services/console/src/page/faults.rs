@@ -13,7 +13,10 @@ impl Faults {
     pub fn of(page: &Page, faults: &[Fault]) -> Self {
         let one = |fault: &Fault| {
             let words = page.word("field-error", fault.code.as_str());
-            (field_of(&fault.pointer), words.replace("{}", fault.fill.as_deref().unwrap_or_default()))
+            (
+                field_of(fault.pointer.as_str()),
+                words.replace("{}", fault.fill.as_ref().map_or("", |fill| fill.as_str())),
+            )
         };
         Self(faults.iter().map(one).collect())
     }

@@ -230,7 +230,7 @@ fn recipient_pages() -> Router<App> {
         .route("/tasks/{task}/{choice}", post(recipient::task))
 }
 
-/// 受付簿, and requests that staff file.
+/// 受付簿, mails, and requests that staff file.
 fn arrival_pages() -> Router<App> {
     Router::new()
         .route("/arrivals", get(arrivals::list).post(arrivals::log))
@@ -239,6 +239,11 @@ fn arrival_pages() -> Router<App> {
         .route("/arrivals/{arrival}/show", post(arrivals::show))
         .route("/arrivals/{arrival}/settle", post(arrivals::settle))
         .route("/arrivals/{arrival}/file", post(filing::from_arrival))
+        .route("/mails", get(mails::list))
+        .route("/mails/{mail}", get(mails::page))
+        .route("/mails/{mail}/show", post(mails::show))
+        .route("/mails/{mail}/settle", post(mails::settle))
+        .route("/mails/{mail}/files/{number}/destroy", post(mails::destroy))
         .route("/mails/{mail}/file", post(filing::from_mail))
         .route("/filings", post(filing::file))
 }
@@ -262,11 +267,6 @@ pub fn router(app: App, settings: &Settings) -> Router {
         .route("/register/{entry}", get(entry::page))
         .route("/register/{entry}/{order}", post(entry_orders::order))
         .merge(arrival_pages())
-        .route("/mails", get(mails::list))
-        .route("/mails/{mail}", get(mails::page))
-        .route("/mails/{mail}/show", post(mails::show))
-        .route("/mails/{mail}/settle", post(mails::settle))
-        .route("/mails/{mail}/files/{number}/destroy", post(mails::destroy))
         .route("/tasks", get(tasks::page))
         .route("/gate", get(gate::page))
         .route("/gate/runs", get(gate::runs))

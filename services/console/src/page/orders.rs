@@ -7,7 +7,7 @@ use super::{
     preview::{self, Before},
 };
 use crate::{
-    command::{By, CommandError, Commands},
+    command::{By, CommandError, Commands, ComplaintRecord},
     projection::Block,
     store,
 };
@@ -29,8 +29,8 @@ pub enum Order {
     AskForCompletion(Vec<Code>),
     /// 確認不能.
     RejectIdentity(Vec<Code>),
-    /// 決定: outcome, ground, reasons in words.
-    Decide(DecisionOutcome, Code, Option<String>),
+    /// 決定: outcome, ground, reasons in words, the record of a complaint.
+    Decide(DecisionOutcome, Code, Option<String>, Option<ComplaintRecord>),
     /// 取下げ.
     Withdraw,
     /// 失効の取消し.
@@ -59,7 +59,7 @@ impl Order {
             "decide" => {
                 let outcome = fields.parsed("outcome").ok_or(NotAnOrder::Missing("outcome-none"))?;
                 let ground = fields.parsed("ground").ok_or(NotAnOrder::Missing("ground-none"))?;
-                Ok(Self::Decide(outcome, ground, fields.get("reasons").map(str::to_owned)))
+                Ok(Self::Decide(outcome, ground, fields.get("reasons").map(str::to_owned), record(fields)))
             }
             "withdraw" => Ok(Self::Withdraw),
             "revive" => Ok(Self::Revive),
@@ -77,14 +77,21 @@ impl Order {
             Self::ConfirmIdentity(papers) => commands.confirm_identity(by, case, papers).await,
             Self::AskForCompletion(reasons) => commands.ask_for_completion(by, case, reasons).await,
             Self::RejectIdentity(reasons) => commands.reject_identity(by, case, reasons).await,
-            Self::Decide(outcome, ground, reasons) => {
-                commands.decide(by, case, outcome, ground, reasons.as_deref()).await
+            Self::Decide(outcome, ground, reasons, record) => {
+                commands.decide(by, case, outcome, ground, reasons.as_deref(), record.as_ref()).await
             }
             Self::Withdraw => commands.withdraw(by, case).await,
             Self::Revive => commands.revive(by, case).await,
             Self::Erase => commands.erase(by, case).await,
         }
     }
+}
+
+/// The record of a complaint; its form alone has these fields.
+fn record(fields: &Fields) -> Option<ComplaintRecord> {
+    let sent = fields.0.iter().any(|(name, _)| name == "cause");
+    let text = |field| fields.get(field).unwrap_or_default().to_owned();
+    sent.then(|| ComplaintRecord { content: text("content"), cause: text("cause"), measures: text("measures") })
 }
 
 /// Who, why and token of a form; the error is the key of its sentence.
@@ -156,7 +163,14 @@ mod tests {
         let decided = Fields::of(&[("outcome", "partial"), ("ground", "appi-33-2-1"), ("reasons", " a ")]);
         assert_eq!(
             Order::read("decide", &decided),
-            Ok(Order::Decide(DecisionOutcome::Partial, Code::of("appi-33-2-1"), Some("a".into())))
+            Ok(Order::Decide(DecisionOutcome::Partial, Code::of("appi-33-2-1"), Some("a".into()), None))
+        );
+        let complaint = Fields::of(&[("outcome", "full"), ("ground", "act-29"), ("content", " c "), ("cause", "")]);
+        let kept = ComplaintRecord { content: "c".into(), ..ComplaintRecord::default() };
+        assert_eq!(
+            Order::read("decide", &complaint),
+            Ok(Order::Decide(DecisionOutcome::Full, Code::of("act-29"), None, Some(kept))),
+            "what is missing is refused by whoever keeps it"
         );
         assert_eq!(Order::read("decide", &Fields::of(&[("outcome", "x")])), Err(NotAnOrder::Missing("outcome-none")));
         assert_eq!(Order::read("decide", &Fields::of(&[("outcome", "full")])), Err(NotAnOrder::Missing("ground-none")));

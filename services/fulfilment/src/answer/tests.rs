@@ -18,7 +18,8 @@ fn prepare(seq: i64) -> Input {
     Input::Prepare { ask: ask(Kind::Disclosure), seq }
 }
 fn decide(outcome: DecisionOutcome, ground: &str, with_reasons: bool) -> Input {
-    Input::Decide { outcome, ground: ground.parse().unwrap(), with_reasons, by: STAFF, at: day(5) }
+    let with_record = ground == "act-29";
+    Input::Decide { outcome, ground: ground.parse().unwrap(), with_reasons, with_record, by: STAFF, at: day(5) }
 }
 fn full() -> Input {
     decide(DecisionOutcome::Full, "appi-33-2", false)

@@ -8,7 +8,14 @@ const ON: Date = date(2026, 6, 1);
 
 fn check(kind: Kind, outcome: DecisionOutcome, ground: &str) -> Result<&'static Ground, NotAllowed> {
     let ground: Code = ground.parse().unwrap();
-    let decision = Decision { kind, capacity: Capacity::Person, outcome, ground: &ground, with_reasons: true };
+    let decision = Decision {
+        kind,
+        capacity: Capacity::Person,
+        outcome,
+        ground: &ground,
+        with_reasons: true,
+        with_record: kind == Kind::Complaint,
+    };
     Grounds::embedded().check(&decision, ON)
 }
 
@@ -82,6 +89,7 @@ fn a_ground_holds_from_its_first_day() {
         outcome: Full,
         ground: &ground,
         with_reasons: false,
+        with_record: false,
     };
     assert!(Grounds::embedded().check(&decision, date(2024, 4, 1)).is_ok());
     assert_eq!(Grounds::embedded().check(&decision, date(2024, 3, 31)).unwrap_err(), NotAllowed::UnknownGround);
@@ -99,6 +107,7 @@ fn relatives_of_the_dead_get_nothing_on_the_appi_track() {
                     outcome,
                     ground: &ground.code,
                     with_reasons: true,
+                    with_record: *kind == Kind::Complaint,
                 };
                 assert!(Grounds::embedded().check(&decision, ON).is_err(), "{kind} {outcome} {}", ground.code);
             }
@@ -111,6 +120,7 @@ fn relatives_of_the_dead_get_nothing_on_the_appi_track() {
         outcome: Full,
         ground: &stop,
         with_reasons: false,
+        with_record: false,
     };
     assert!(Grounds::embedded().check(&decision, ON).is_ok());
 }
@@ -125,6 +135,7 @@ fn a_refusal_says_why_in_words() {
         outcome: Refused,
         ground: &ground,
         with_reasons: false,
+        with_record: false,
     };
     assert_eq!(Grounds::embedded().check(&decision, ON).unwrap_err(), NotAllowed::NoReasons);
     decision.with_reasons = true;

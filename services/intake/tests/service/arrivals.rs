@@ -4,7 +4,7 @@ use super::{person::ask, *};
 use contracts::{
     ArrivalId, ArrivalOutcome, ArrivalState, Channel, Code, MailClass, MailId, MailOutcome, Sealed, StaffId,
     arrival::{
-        ArrivalReply, Fault, FileRequest, FiledFrom, HandOverSlip, ListArrivals, LogArrival, SettleArrival,
+        ArrivalReply, Fault, FileRequest, FiledFrom, HandOverSlip, ListArrivals, LogArrival, Pointer, SettleArrival,
         ShowArrival, ShowSlip, SlipReply, Written,
     },
     correspondence::SettleMail,
@@ -127,7 +127,8 @@ async fn an_envelope_is_written_down_sealed_shown_and_settled() {
 async fn what_cannot_be_taken_names_its_places_and_leaves_nothing_behind() {
     let desk = desk().await;
     let written: Written = ask(&desk, "console", &desk.letter(&json!({ "tracking": "123-45-67890-4" }))).await;
-    let slip = Fault { pointer: "/tracking".into(), code: Code::of("tracking-check-digit"), fill: None };
+    let slip =
+        Fault { pointer: Pointer::new("/tracking").unwrap(), code: Code::of("tracking-check-digit"), fill: None };
     assert_eq!(written, Written::Wrong { faults: vec![slip] });
     let unknown: Written = ask(&desk, "console", &desk.letter(&json!({ "colour": "red" }))).await;
     assert_eq!(refusal(&unknown), "words-unreadable");
@@ -138,7 +139,7 @@ async fn what_cannot_be_taken_names_its_places_and_leaves_nothing_behind() {
     bad["person"]["birth_date"] = json!("1980-02-30");
     let written: Written = ask(&desk, "console", &desk.filing(FiledFrom::Arrival(id), &bad)).await;
     let Written::Wrong { faults } = written else { panic!("{written:?}") };
-    let faults: Vec<String> = faults.iter().map(|fault| format!("{} {}", fault.pointer, fault.code)).collect();
+    let faults: Vec<String> = faults.iter().map(|fault| format!("{} {}", fault.pointer.as_str(), fault.code)).collect();
     assert_eq!(faults, ["/person/birth_date no-such-day", "/words words-required"]);
     for from in [FiledFrom::Arrival(ArrivalId::new()), FiledFrom::Mail(MailId::new())] {
         let written = ask(&desk, "console", &desk.filing(from, &draft(Kind::Disclosure))).await;
