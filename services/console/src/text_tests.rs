@@ -69,7 +69,7 @@ fn every_word_of_the_closed_lists_has_words() {
     lists!("kind" Kind, "track" Track, "capacity" Capacity, "channel" Channel, "language" Language, "step" Step,
         "ended" EndedAs, "scope" Scope, "outcome" DecisionOutcome, "outcome" ReportOutcome, "transport" Transport,
         "recipient-kind" RecipientKind, "incident-item" IncidentItem, "mail-state" MailState,
-        "mail-outcome" MailOutcome, "mail-class" MailClass, "arrival-state" ArrivalState,
+        "mail-outcome" MailOutcome, "postal-class" PostalClass, "arrival-state" ArrivalState,
         "arrival-outcome" ArrivalOutcome, "person" PersonField, "standing" Standing, "sent-by" NoticeChannel);
     all("field-error", filing::request::CODES);
     let heard: Vec<_> = contracts::flow::heard_by(contracts::Service::Console).map(|e| e.word).collect();

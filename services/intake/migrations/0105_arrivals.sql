@@ -4,7 +4,7 @@ create table arrival (
   id            uuid primary key,                   -- the order's token: the same form sent twice is one arrival
   channel       text not null constraint arrival_channel check (channel in ('post', 'telephone', 'counter')),
   arrived_at    timestamptz not null,
-  mail_class    text constraint arrival_mail_class check (mail_class in
+  postal_class    text constraint arrival_postal_class check (postal_class in
                   ('ordinary', 'recorded', 'simply-registered', 'registered', 'cash-registered', 'content-certified', 'letter-pack', 'courier')),
   postmarked_on date,
   cash          boolean not null,
@@ -18,7 +18,7 @@ create table arrival (
   settled_at    timestamptz,
   why           bytea,                              -- what was done, sealed like the arrival
   erased_at     timestamptz,                        -- with its case
-  constraint arrival_post check (channel = 'post' or (mail_class is null and postmarked_on is null)),
+  constraint arrival_post check (channel = 'post' or (postal_class is null and postmarked_on is null)),
   constraint arrival_settled check ((state = 'settled') = (outcome is not null and settled_by is not null and settled_at is not null)),
   constraint arrival_case check ((outcome in ('case', 'request')) = (case_id is not null)),
   constraint arrival_erased check (erased_at is null or (sealed is null and why is null))

@@ -1,7 +1,7 @@
 //! 受付簿: what came by post, by telephone or to the counter, as staff wrote it down; and requests that staff file from it, or from a
 //! mail, in the person's name. What somebody wrote or said travels sealed.
 
-use crate::{ArrivalId, ArrivalOutcome, ArrivalState, CaseId, Channel, Code, MailClass, MailId, Sealed, StaffId};
+use crate::{ArrivalId, ArrivalOutcome, ArrivalState, CaseId, Channel, Code, MailId, PostalClass, Sealed, StaffId};
 use jiff::{Timestamp, civil::Date};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ pub struct LogArrival {
     pub arrived_at: Timestamp,
     /// 郵便物の種類; post only.
     #[serde(default)]
-    pub mail_class: Option<MailClass>,
+    pub postal_class: Option<PostalClass>,
     /// 消印の日付; post only.
     #[serde(default)]
     pub postmarked_on: Option<Date>,
@@ -141,7 +141,7 @@ pub struct ArrivalRow {
     pub arrived_at: Timestamp,
     /// 郵便物の種類.
     #[serde(default)]
-    pub mail_class: Option<MailClass>,
+    pub postal_class: Option<PostalClass>,
     /// 消印の日付.
     #[serde(default)]
     pub postmarked_on: Option<Date>,

@@ -117,7 +117,7 @@ words! {
     }
 
     /// 郵便物の種類: how an envelope came.
-    MailClass {
+    PostalClass {
         /// 普通郵便.
         Ordinary = "ordinary",
         /// 特定記録.

@@ -29,7 +29,7 @@ async fn logs_an_envelope(chrome: &Chrome, base: &str, w: &Words) {
     }
     chrome.press("a[href$='channel=post']").await;
     look_over(chrome, w.lang).await;
-    choose(chrome, "mail_class", "simply-registered").await;
+    choose(chrome, "postal_class", "simply-registered").await;
     chrome.fill("#tracking", "123-45-67890-4").await;
     chrome.fill("#name", "見本 花子").await;
     chrome.fill("#words", "わたしの情報を見せてください。").await;

@@ -162,7 +162,7 @@ async fn a_complaint_needs_nobodys_papers() {
     let desk = Desk::open().await;
     let body = json!({ "kind": "complaint", "language": "ja", "person": { "name": "見本 苦情", "mail": "person-0006@mail.example" }, "words": "電話がつながりません。" });
     let filed = desk.file(&body).await;
-    desk.until(&filed, "an answer is asked for", |s| s.step == Step::Answering).await;
+    people::answer_is_asked_for(&desk, &filed).await;
     let by = By::new(desk.staff, "without a record");
     let (outcome, ground) = (DecisionOutcome::Full, Code::of("act-29"));
     let reply = desk.commands.decide(by, filed.case, outcome, ground, None, None).await.unwrap();

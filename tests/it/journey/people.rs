@@ -10,6 +10,7 @@ use payment_reconciliation::zengin::{
     sample::{self, SampleLine},
 };
 use serde_json::Value;
+use testkit::eventually;
 
 /// An invented person; every number is another one.
 pub struct Person {
@@ -114,9 +115,21 @@ pub async fn pay(desk: &Desk, bank: &Bank, fee: &FeeView) {
     bring(desk, bank, on, &[line]).await;
 }
 
+/// The case says so on its page, and fulfilment has heard it: of a case that was taken up again it still knows the end until then.
+pub async fn answer_is_asked_for(desk: &Desk, filed: &Filed) {
+    desk.until(filed, "an answer is asked for", |s| s.step == Step::Answering).await;
+    eventually("fulfilment has heard it", || async {
+        let find = "select state ->> 'status' from fulfilment.answer where id = $1";
+        let found = sqlx::query_scalar(find).bind(filed.case.0).fetch_optional(&mut desk.admin().await).await;
+        let status: Option<String> = found.map_err(|e| e.to_string())?;
+        if status.as_deref() == Some("open") { Ok(()) } else { Err(format!("{status:?}")) }
+    })
+    .await;
+}
+
 /// 決定.
 pub async fn decide(desk: &Desk, filed: &Filed, outcome: DecisionOutcome, ground: &'static str, reasons: Option<&str>) {
-    desk.until(filed, "an answer is asked for", |s| s.step == Step::Answering).await;
+    answer_is_asked_for(desk, filed).await;
     let by = By::new(desk.staff, "searched and examined by two");
     let text = |words: &str| words.to_owned();
     let record = (ground == "act-29").then(|| ComplaintRecord {

@@ -131,10 +131,10 @@ fn order(fields: &Fields, zone: &jiff::tz::TimeZone) -> Result<(LogArrival, Valu
     let local: jiff::civil::DateTime = fields.parsed("arrived_at").ok_or("arrived_at")?;
     let arrived_at = zone.to_ambiguous_zoned(local).compatible().map_err(|_| "arrived_at")?.timestamp();
     let given = |field: &'static str| fields.get(field).is_some();
-    let mail_class = fields.parsed("mail_class");
+    let postal_class = fields.parsed("postal_class");
     let postmarked_on = fields.parsed("postmarked_on");
-    if given("mail_class") && mail_class.is_none() {
-        return Err("mail_class");
+    if given("postal_class") && postal_class.is_none() {
+        return Err("postal_class");
     }
     if given("postmarked_on") && postmarked_on.is_none() {
         return Err("postmarked_on");
@@ -146,7 +146,7 @@ fn order(fields: &Fields, zone: &jiff::tz::TimeZone) -> Result<(LogArrival, Valu
         all
     });
     let particulars = Sealed::default();
-    Ok((LogArrival { channel, arrived_at, mail_class, postmarked_on, cash, particulars }, said))
+    Ok((LogArrival { channel, arrived_at, postal_class, postmarked_on, cash, particulars }, said))
 }
 
 /// POST /arrivals
@@ -325,7 +325,7 @@ mod tests {
         let pairs = [
             ("channel", "post"),
             ("arrived_at", "2026-06-01T09:30"),
-            ("mail_class", "registered"),
+            ("postal_class", "registered"),
             ("postmarked_on", "2026-05-30"),
             ("cash", "yes"),
             ("tracking", " 123-45-67890-3 "),
@@ -333,7 +333,7 @@ mod tests {
         ];
         let (order, said) = read(&pairs).unwrap();
         assert_eq!(order.arrived_at.to_string(), "2026-06-01T00:30:00Z");
-        assert!(order.cash && order.mail_class.is_some() && order.postmarked_on.is_some());
+        assert!(order.cash && order.postal_class.is_some() && order.postmarked_on.is_some());
         assert_eq!(said, json!({ "tracking": "123-45-67890-3" }), "what is empty is left out");
     }
 
@@ -343,7 +343,7 @@ mod tests {
         assert!(read(&good).is_ok());
         assert_eq!(read(&good[..1]).err(), Some("arrived_at"));
         assert_eq!(read(&good[1..]).err(), Some("channel"));
-        for (field, bad) in [("mail_class", "pigeon"), ("postmarked_on", "yesterday"), ("arrived_at", "x")] {
+        for (field, bad) in [("postal_class", "pigeon"), ("postmarked_on", "yesterday"), ("arrived_at", "x")] {
             let mut pairs = vec![(field, bad)];
             pairs.extend(good);
             assert_eq!(read(&pairs).err(), Some(field));

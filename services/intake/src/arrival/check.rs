@@ -71,8 +71,8 @@ pub fn check(order: &LogArrival, said: &Particulars, now: Timestamp) -> Result<P
     } else if order.arrived_at < now - BEHIND {
         check.wrong("/arrived_at", "date-too-early");
     }
-    if !post && (order.mail_class.is_some() || order.postmarked_on.is_some() || order.cash) {
-        check.wrong("/mail_class", "post-only");
+    if !post && (order.postal_class.is_some() || order.postmarked_on.is_some() || order.cash) {
+        check.wrong("/postal_class", "post-only");
     }
     if order.postmarked_on.is_some_and(|day| day > calendar::jst_date(order.arrived_at)) {
         check.wrong("/postmarked_on", "after-arrival");
@@ -113,7 +113,7 @@ pub fn check(order: &LogArrival, said: &Particulars, now: Timestamp) -> Result<P
 #[cfg(test)]
 mod tests {
     use super::*;
-    use contracts::{MailClass, Sealed};
+    use contracts::{PostalClass, Sealed};
 
     fn now() -> Timestamp {
         "2026-06-01T03:00:00Z".parse().unwrap()
@@ -123,7 +123,7 @@ mod tests {
         LogArrival {
             channel,
             arrived_at: now(),
-            mail_class: None,
+            postal_class: None,
             postmarked_on: None,
             cash: false,
             particulars: Sealed::default(),
@@ -139,7 +139,8 @@ mod tests {
     fn an_envelope_nobody_has_opened_is_written_down_as_it_is() {
         assert!(check(&order(Channel::Post), &Particulars::default(), now()).unwrap() == Particulars::default());
         let mut letter = order(Channel::Post);
-        (letter.mail_class, letter.postmarked_on) = (Some(MailClass::Registered), Some("2026-05-30".parse().unwrap()));
+        (letter.postal_class, letter.postmarked_on) =
+            (Some(PostalClass::Registered), Some("2026-05-30".parse().unwrap()));
         let said = Particulars {
             name: " 山田 標識 ".into(),
             telephone: "０３－００００－０００１".into(),
@@ -156,9 +157,9 @@ mod tests {
     fn a_call_without_words_is_nothing_and_has_no_postmark() {
         let mut call = order(Channel::Telephone);
         assert_eq!(codes(&call, &Particulars::default()), ["/words required"]);
-        call.mail_class = Some(MailClass::Ordinary);
+        call.postal_class = Some(PostalClass::Ordinary);
         let said = Particulars { words: "w".into(), tracking: "12345678903".into(), ..Particulars::default() };
-        assert_eq!(codes(&call, &said), ["/mail_class post-only", "/tracking post-only"]);
+        assert_eq!(codes(&call, &said), ["/postal_class post-only", "/tracking post-only"]);
         assert_eq!(codes(&order(Channel::Web), &said)[0], "/channel unknown-word");
     }
 

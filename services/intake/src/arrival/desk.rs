@@ -87,7 +87,7 @@ fn row(row: &Row) -> ArrivalRow {
         // The columns' checks have the same words.
         channel: row.channel.parse().unwrap_or(Channel::Post),
         arrived_at: row.arrived_at.to_jiff(),
-        mail_class: row.mail_class.as_deref().and_then(|class| class.parse().ok()),
+        postal_class: row.postal_class.as_deref().and_then(|class| class.parse().ok()),
         postmarked_on: row.postmarked_on.map(store::day),
         cash: row.cash,
         state: row.state.parse().unwrap_or(ArrivalState::Open),

@@ -22,13 +22,13 @@ pub async fn log(
     db.write(move |tx| {
         Box::pin(async move {
             sqlx::query(
-                "insert into arrival (id, channel, arrived_at, mail_class, postmarked_on, cash, sealed, logged_by, logged_at)
+                "insert into arrival (id, channel, arrived_at, postal_class, postmarked_on, cash, sealed, logged_by, logged_at)
                  values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (id) do nothing",
             )
             .bind(id)
             .bind(order.channel.as_str())
             .bind(order.arrived_at.to_sqlx())
-            .bind(order.mail_class.map(|class| class.as_str()))
+            .bind(order.postal_class.map(|class| class.as_str()))
             .bind(order.postmarked_on.map(|day| day.to_sqlx()))
             .bind(order.cash)
             .bind(sealed)
@@ -52,7 +52,7 @@ pub struct Row {
     /// 到達.
     pub arrived_at: jiff_sqlx::Timestamp,
     /// 郵便物の種類.
-    pub mail_class: Option<String>,
+    pub postal_class: Option<String>,
     /// 消印.
     pub postmarked_on: Option<jiff_sqlx::Date>,
     /// Money in it.
@@ -80,7 +80,7 @@ pub struct Row {
 macro_rules! rows {
     ($which:literal) => {
         concat!(
-            "select id, channel, arrived_at, mail_class, postmarked_on, cash, sealed, logged_by, logged_at, state, outcome, case_id,
+            "select id, channel, arrived_at, postal_class, postmarked_on, cash, sealed, logged_by, logged_at, state, outcome, case_id,
                     settled_by, settled_at, why from arrival ",
             $which
         )

@@ -2,7 +2,7 @@
 
 use super::{person::ask, *};
 use contracts::{
-    ArrivalId, ArrivalOutcome, ArrivalState, Channel, Code, MailClass, MailId, MailOutcome, Sealed, StaffId,
+    ArrivalId, ArrivalOutcome, ArrivalState, Channel, Code, MailId, MailOutcome, PostalClass, Sealed, StaffId,
     arrival::{
         ArrivalReply, Fault, FileRequest, FiledFrom, HandOverSlip, ListArrivals, LogArrival, Pointer, SettleArrival,
         ShowArrival, ShowSlip, SlipReply, Written,
@@ -27,7 +27,7 @@ impl Desk {
         self.sealed_order(said, |particulars| LogArrival {
             channel: Channel::Post,
             arrived_at,
-            mail_class: Some(MailClass::SimplyRegistered),
+            postal_class: Some(PostalClass::SimplyRegistered),
             postmarked_on: None,
             cash: false,
             particulars,
@@ -101,7 +101,7 @@ async fn an_envelope_is_written_down_sealed_shown_and_settled() {
     let id = ArrivalId(order.token);
     let (row, shown) = desk.arrival(id).await;
     assert_eq!(row, list.rows[0]);
-    assert_eq!((row.mail_class, row.arrived_at), (Some(MailClass::SimplyRegistered), order.order.arrived_at));
+    assert_eq!((row.postal_class, row.arrived_at), (Some(PostalClass::SimplyRegistered), order.order.arrived_at));
     let shown = shown.unwrap();
     assert_eq!((&shown["tracking"], &shown["name"]), (&json!("12345678903"), &json!("山田標識")));
 
@@ -279,7 +279,7 @@ async fn a_mail_becomes_a_case() {
 #[test]
 fn the_words_of_the_table_are_those_of_the_list() {
     let sql = include_str!("../../migrations/0105_arrivals.sql");
-    let words = MailClass::ALL.iter().map(|w| w.as_str()).chain(ArrivalOutcome::ALL.iter().map(|w| w.as_str()));
+    let words = PostalClass::ALL.iter().map(|w| w.as_str()).chain(ArrivalOutcome::ALL.iter().map(|w| w.as_str()));
     for word in words.chain(ArrivalState::ALL.iter().map(|w| w.as_str())) {
         assert!(sql.contains(&format!("'{word}'")), "{word}");
     }
