@@ -6,7 +6,7 @@ use super::{
     answer::{self, Next},
     faults::Faults,
     guard::{Fields, Signed, SignedIn, not_found_for},
-    html, orders,
+    html, orders, place_in_list,
 };
 use crate::{
     audit,
@@ -19,7 +19,7 @@ use axum::{
     http::StatusCode,
 };
 use contracts::{
-    ArrivalId, ArrivalOutcome, ArrivalState, CaseId, Channel, PersonField, ReceiptNumber, Sealed, Timestamp, Uuid,
+    ArrivalId, ArrivalOutcome, ArrivalState, CaseId, Channel, PersonField, Sealed, Uuid,
     arrival::{ArrivalList, ArrivalReply, ArrivalRow, ListArrivals, LogArrival, SettleArrival, ShowArrival, Written},
     request::StaffReply,
 };
@@ -44,11 +44,6 @@ pub struct Wanted {
     after: String,
     #[serde(default)]
     channel: String,
-}
-
-fn after(text: &str) -> Option<(Timestamp, ArrivalId)> {
-    let (at, id) = text.split_once('_')?;
-    Some((at.parse().ok()?, id.parse().ok()?))
 }
 
 #[derive(Template)]
@@ -78,7 +73,7 @@ impl ArrivalsPage {
 /// GET /arrivals
 pub async fn list(State(app): State<App>, who: SignedIn, Query(wanted): Query<Wanted>) -> Answer {
     let state = wanted.state.parse().unwrap_or(ArrivalState::Open);
-    let list = app.commands.ask(&ListArrivals { state: Some(state), after: after(&wanted.after) }).await.ok();
+    let list = app.commands.ask(&ListArrivals { state: Some(state), after: place_in_list(&wanted.after) }).await.ok();
     let cases: Vec<Uuid> =
         list.iter().flat_map(|list| &list.rows).filter_map(|row| row.case).map(|case| case.0).collect();
     let numbers = store::numbers(app.db.pool(), &cases).await?;
@@ -290,9 +285,7 @@ async fn settled(
     if outcome != ArrivalOutcome::Case {
         return Ok(Ok((outcome, None)));
     }
-    let Some(number) = fields.parsed::<ReceiptNumber>("number") else { return Ok(Err("receipt-number-none")) };
-    let case = store::by_number(app.db.pool(), &number.to_string()).await?;
-    Ok(case.map(|case| (outcome, Some(case))).ok_or("receipt-number-unknown"))
+    Ok(orders::numbered(app, fields).await?.map(|case| (outcome, Some(case))))
 }
 
 /// POST /arrivals/{arrival}/settle
@@ -347,15 +340,6 @@ mod tests {
             let mut pairs = vec![(field, bad)];
             pairs.extend(good);
             assert_eq!(read(&pairs).err(), Some(field));
-        }
-    }
-
-    #[test]
-    fn the_place_in_the_list_reads_back_and_anything_else_is_the_beginning() {
-        let (at, id): (Timestamp, _) = ("2026-06-01T00:00:00.123456Z".parse().unwrap(), ArrivalId::default());
-        assert_eq!(after(&format!("{at}_{id}")), Some((at, id)));
-        for other in ["", "_", "x_y", "2026-06-01T00:00:00Z"] {
-            assert_eq!(after(other), None, "{other}");
         }
     }
 }

@@ -5,7 +5,7 @@ use super::{
     Answer, App, Page,
     answer::{self, Next},
     guard::{Fields, Signed, SignedIn, not_found_for},
-    html, orders,
+    html, orders, place_in_list,
 };
 use crate::{audit, command::CommandError, store};
 use askama::Template;
@@ -14,7 +14,7 @@ use axum::{
     http::StatusCode,
 };
 use contracts::{
-    CaseId, MailId, MailOutcome, MailState, PersonField, ReceiptNumber, Timestamp, Uuid,
+    CaseId, MailId, MailOutcome, MailState, PersonField, Uuid,
     correspondence::{
         DestroyMailFile, ListMails, MailDetail, MailFile, MailList, MailReply, MailRow, SettleMail, ShowMail,
     },
@@ -35,11 +35,6 @@ pub struct Wanted {
     /// `time_id` of the last row seen.
     #[serde(default)]
     after: String,
-}
-
-fn after(text: &str) -> Option<(Timestamp, MailId)> {
-    let (at, id) = text.split_once('_')?;
-    Some((at.parse().ok()?, id.parse().ok()?))
 }
 
 #[derive(Template)]
@@ -69,7 +64,7 @@ impl MailsPage {
 /// GET /mails
 pub async fn list(State(app): State<App>, who: SignedIn, Query(wanted): Query<Wanted>) -> Answer {
     let state = wanted.state.parse().ok();
-    let list = app.commands.ask(&ListMails { state, after: after(&wanted.after) }).await.ok();
+    let list = app.commands.ask(&ListMails { state, after: place_in_list(&wanted.after) }).await.ok();
     let cases: Vec<Uuid> =
         list.iter().flat_map(|list| &list.rows).filter_map(|row| row.case).map(|case| case.0).collect();
     let numbers = store::numbers(app.db.pool(), &cases).await?;
@@ -219,25 +214,20 @@ pub async fn show(State(app): State<App>, Path(mail): Path<MailId>, Signed { who
 async fn settled(
     app: &App,
     fields: &Fields,
-) -> Result<(MailOutcome, Option<CaseId>), Result<&'static str, super::Oops>> {
-    let outcome = fields.parsed("outcome").ok_or(Ok("mail-outcome-none"))?;
+) -> Result<Result<(MailOutcome, Option<CaseId>), &'static str>, super::Oops> {
+    let Some(outcome) = fields.parsed("outcome") else { return Ok(Err("mail-outcome-none")) };
     if outcome != MailOutcome::Case {
-        return Ok((outcome, None));
+        return Ok(Ok((outcome, None)));
     }
-    let number: ReceiptNumber = fields.parsed("number").ok_or(Ok("receipt-number-none"))?;
-    let case = store::by_number(app.db.pool(), &number.to_string())
-        .await
-        .map_err(|e| Err(chassis::DbError::from(e).into()))?;
-    Ok((outcome, Some(case.ok_or(Ok("receipt-number-unknown"))?)))
+    Ok(orders::numbered(app, fields).await?.map(|case| (outcome, Some(case))))
 }
 
 /// POST /mails/{mail}/settle
 pub async fn settle(State(app): State<App>, Path(mail): Path<MailId>, Signed { who, fields }: Signed) -> Answer {
     let wrong = |word| Ok(answer::refused_at(&who, &app, StatusCode::UNPROCESSABLE_ENTITY, word, next()));
-    let (outcome, case) = match settled(&app, &fields).await {
+    let (outcome, case) = match settled(&app, &fields).await? {
         Ok(settled) => settled,
-        Err(Ok(word)) => return wrong(word),
-        Err(Err(oops)) => return Err(oops),
+        Err(word) => return wrong(word),
     };
     let by = match orders::by(who.staff.id, &fields) {
         Ok(by) => by,
@@ -287,14 +277,5 @@ mod tests {
             ("t", &["cut".to_owned()][..], &["x.pdf".to_owned(), String::new()][..])
         );
         assert_eq!(Shown::of(&json!({"envelope": {}})), Shown::default(), "what could not be read is shown as nothing");
-    }
-
-    #[test]
-    fn the_place_in_the_list_reads_back_and_anything_else_is_the_beginning() {
-        let (at, mail): (Timestamp, _) = ("2026-06-01T00:00:00.123456Z".parse().unwrap(), MailId::default());
-        assert_eq!(after(&format!("{at}_{mail}")), Some((at, mail)));
-        for other in ["", "_", "x_y", "2026-06-01T00:00:00Z"] {
-            assert_eq!(after(other), None, "{other}");
-        }
     }
 }

@@ -52,7 +52,7 @@ use chassis::{Clock, Db, DbError, http::HttpLimits};
 use contracts::{Date, Timestamp};
 use jiff::tz::TimeZone;
 use privacy::ServiceKey;
-use std::{ops::Deref, sync::Arc};
+use std::{ops::Deref, str::FromStr, sync::Arc};
 
 /// What the pages work with.
 pub struct Inner {
@@ -169,6 +169,12 @@ impl Page {
     pub fn is_administrator(&self) -> bool {
         self.staff.as_ref().is_some_and(|s| s.administrator)
     }
+}
+
+/// Where a list goes on: after the row of this time and id (`time_id`); anything else is its beginning.
+fn place_in_list<Id: FromStr>(text: &str) -> Option<(Timestamp, Id)> {
+    let (at, id) = text.split_once('_')?;
+    Some((at.parse().ok()?, id.parse().ok()?))
 }
 
 /// A page as a response.
@@ -359,4 +365,19 @@ async fn print_css() -> Response {
 
 async fn icon() -> Response {
     ([(header::CONTENT_TYPE, "image/svg+xml")], include_str!("../../assets/icon.svg")).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contracts::MailId;
+
+    #[test]
+    fn the_place_in_a_list_reads_back_and_anything_else_is_the_beginning() {
+        let (at, mail): (Timestamp, _) = ("2026-06-01T00:00:00.123456Z".parse().unwrap(), MailId::default());
+        assert_eq!(place_in_list(&format!("{at}_{mail}")), Some((at, mail)));
+        for other in ["", "_", "x_y", "2026-06-01T00:00:00Z"] {
+            assert_eq!(place_in_list::<MailId>(other), None, "{other}");
+        }
+    }
 }

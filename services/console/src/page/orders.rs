@@ -17,7 +17,8 @@ use axum::{
     response::Response,
 };
 use contracts::{
-    CaseId, Code, DecisionOutcome, EntryId, Kind, Measure, StaffId, request::StaffReply, standing::PreviewStop,
+    CaseId, Code, DecisionOutcome, EntryId, Kind, Measure, ReceiptNumber, StaffId, request::StaffReply,
+    standing::PreviewStop,
 };
 
 /// What a form asks for, read and complete.
@@ -92,6 +93,12 @@ fn record(fields: &Fields) -> Option<ComplaintRecord> {
     let sent = fields.0.iter().any(|(name, _)| name == "cause");
     let text = |field| fields.get(field).unwrap_or_default().to_owned();
     sent.then(|| ComplaintRecord { content: text("content"), cause: text("cause"), measures: text("measures") })
+}
+
+/// The case whose receipt number stands in the form; the inner error is the key of its sentence.
+pub async fn numbered(app: &App, fields: &Fields) -> Result<Result<CaseId, &'static str>, super::Oops> {
+    let Some(number) = fields.parsed::<ReceiptNumber>("number") else { return Ok(Err("receipt-number-none")) };
+    Ok(store::by_number(app.db.pool(), &number.to_string()).await?.ok_or("receipt-number-unknown"))
 }
 
 /// Who, why and token of a form; the error is the key of its sentence.

@@ -179,7 +179,13 @@ mod tests {
                 _ => None,
             });
             assert_eq!(square, Some("https://madoguchi.example.jp/status"));
-            assert!(make(&Personal::new(slip()), language, letter.date, &letters).unwrap().starts_with(b"%PDF-"));
+            let file = make(&Personal::new(slip()), language, letter.date, &letters).unwrap();
+            assert!(file.starts_with(b"%PDF-"));
+            // For a person to look at.
+            if let Some(folder) = std::env::var_os("MADOGUCHI_PICTURES") {
+                std::fs::create_dir_all(&folder).unwrap();
+                std::fs::write(std::path::Path::new(&folder).join(format!("slip-{language}.pdf")), file).unwrap();
+            }
         }
         assert!(letter_of(&slip(), Language::Ja, jiff::civil::date(2026, 6, 1), &Letters::default()).from.is_none());
     }
