@@ -3,7 +3,7 @@
 use super::sandbox::{Issued, Sandbox, Sign};
 use axum::{
     body::Bytes,
-    http::{Request, StatusCode},
+    http::{HeaderValue, Request, StatusCode, header},
 };
 use contracts::{InstructionId, Measure, RecipientId, recipient::BODY_MAX};
 use futures::{FutureExt, future::BoxFuture};
@@ -200,7 +200,7 @@ async fn bad_signature(s: &mut Sandbox) -> Seen {
     is_4xx("an altered body", s.post(good.clone(), altered).await?)?;
     let mut forged = good.clone();
     let text = "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-    forged.insert(crate::webhook::SIGNATURE, axum::http::HeaderValue::from_static(text));
+    forged.insert(crate::webhook::SIGNATURE, HeaderValue::from_static(text));
     is_4xx("a forged signature", s.post(forged, one.body.clone()).await?)?;
     let mut none = good;
     none.remove(crate::webhook::SIGNATURE);
@@ -245,8 +245,9 @@ async fn not_an_instruction(s: &mut Sandbox) -> Seen {
 
 async fn oversized(s: &mut Sandbox) -> Seen {
     let body = vec![b' '; BODY_MAX + 1];
-    let headers = s.headers(Sign::Current, &Uuid::now_v7().to_string(), 0, &body);
-    // An endpoint may hang up as soon as it has seen the length.
+    let mut headers = s.headers(Sign::Current, &Uuid::now_v7().to_string(), 0, &body);
+    // An endpoint may hang up as soon as it has seen the length: nothing else may go over this connection.
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     if let Ok(status) = s.post(headers, body).await {
         is_4xx("a body over 64 KiB", status)?;
     }
