@@ -5,8 +5,8 @@ use contracts::Code;
 use privacy::Personal;
 use serde::{Deserialize, Serialize};
 
-/// The most characters of each part.
-pub const PART_MAX: usize = 5_000;
+/// The most characters of each part: as many as the form takes.
+pub const PART_MAX: usize = 2_000;
 
 /// The three parts. Sealed with the decision, and kept three years whatever becomes of the case.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]

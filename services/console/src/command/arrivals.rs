@@ -9,20 +9,12 @@ use contracts::{
 use privacy_seal::seal_to;
 use serde_json::Value;
 
-/// An order with what somebody wrote or said, as its form has it.
-pub struct Said<'a>(pub &'a Value);
-
 impl Commands {
-    /// 受付簿への記載. `order.particulars` is made here.
+    /// 受付簿への記載. `said` is what somebody wrote or said, as the form has it; it is sealed here into `order.particulars`.
     ///
     /// # Errors
     /// Intake does not answer, or nothing can be sealed to it.
-    pub async fn log_arrival(
-        &self,
-        by: By<'_>,
-        mut order: LogArrival,
-        said: &Said<'_>,
-    ) -> Result<Written, CommandError> {
+    pub async fn log_arrival(&self, by: By<'_>, mut order: LogArrival, said: &Value) -> Result<Written, CommandError> {
         order.particulars = self.sealed(&by, said)?;
         self.send("order log-arrival", by, order, TRIES).await
     }
@@ -39,7 +31,7 @@ impl Commands {
     ///
     /// # Errors
     /// As [`Commands::log_arrival`].
-    pub async fn file_request(&self, by: By<'_>, from: FiledFrom, draft: &Said<'_>) -> Result<Written, CommandError> {
+    pub async fn file_request(&self, by: By<'_>, from: FiledFrom, draft: &Value) -> Result<Written, CommandError> {
         let draft = self.sealed(&by, draft)?;
         self.send("order file", by, FileRequest { from, draft }, TRIES).await
     }
@@ -52,8 +44,8 @@ impl Commands {
         self.order("order hand-over-slip", by, HandOverSlip { case }).await
     }
 
-    fn sealed(&self, by: &By<'_>, said: &Said<'_>) -> Result<Sealed, CommandError> {
-        let plain = privacy_seal::Zeroizing::new(said.0.to_string());
+    fn sealed(&self, by: &By<'_>, said: &Value) -> Result<Sealed, CommandError> {
+        let plain = privacy_seal::Zeroizing::new(said.to_string());
         Ok(seal_to(&self.key(Service::Intake)?, by.token.as_bytes(), plain.as_bytes())?)
     }
 }

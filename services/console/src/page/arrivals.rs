@@ -5,14 +5,12 @@ use super::{
     Answer, App, Page,
     answer::{self, Next},
     faults::Faults,
-    guard::{Fields, Signed, SignedIn, not_found_for},
-    html, orders, place_in_list,
+    guard::{Fields, Signed, SignedIn},
+    html,
+    opened::{NotShown, opened},
+    orders, place_in_list,
 };
-use crate::{
-    audit,
-    command::{By, CommandError, arrivals::Said},
-    store,
-};
+use crate::{audit, command::By, store};
 use askama::Template;
 use axum::{
     extract::{Path, Query, State},
@@ -160,7 +158,7 @@ pub async fn log(State(app): State<App>, Signed { who, fields }: Signed) -> Answ
         Err(field) => return Ok(again(Faults::one(&page, field, "unreadable"))),
     };
     let by = By { staff: who.staff.id, why: page.t("arrivals.logged-why"), token };
-    let reply = app.commands.log_arrival(by, order, &Said(&said)).await;
+    let reply = app.commands.log_arrival(by, order, &said).await;
     Ok(match reply {
         Ok(Written::Wrong { faults }) => again(Faults::of(&page, &faults)),
         other => {
@@ -230,35 +228,28 @@ pub async fn page(State(_): State<App>, _: SignedIn, Path(_): Path<ArrivalId>) -
     axum::response::Redirect::to("/arrivals")
 }
 
-/// One arrival with what was written or said; `None`: no such arrival. The audit row first.
+/// One arrival with what was written or said (none: its key was destroyed). The audit row first.
 pub(super) async fn open(
     app: &App,
     who: &SignedIn,
     id: ArrivalId,
-) -> Result<Result<Option<(ArrivalRow, Option<Personal<Value>>)>, CommandError>, super::Oops> {
+) -> Result<(ArrivalRow, Option<Personal<Value>>), NotShown> {
     let staff = who.staff.id;
     let cause = audit::looked(&app.db, staff, None, "arrival", LOOKED_AT, app.clock.now()).await?;
-    let (row, particulars) = match app.commands.ask(&ShowArrival { id, staff, cause }).await {
-        Ok(ArrivalReply::Found { row, particulars }) => (*row, particulars),
-        Ok(ArrivalReply::Unknown) => return Ok(Ok(None)),
-        Err(error) => return Ok(Err(error)),
-    };
-    let said = particulars.and_then(|sealed| {
-        let opened = app.key.open(id.0.as_bytes(), &sealed.0).ok().and_then(|opened| opened.json::<Value>().ok());
-        if opened.is_none() {
-            tracing::error!(arrival = %id, "an arrival cannot be shown: does the console's key file belong to this house?");
+    match app.commands.ask(&ShowArrival { id, staff, cause }).await {
+        Ok(ArrivalReply::Found { row, particulars }) => {
+            Ok((*row, particulars.map(|sealed| opened(app, id.0, &sealed)).transpose()?))
         }
-        opened
-    });
-    Ok(Ok(Some((row, said))))
+        Ok(ArrivalReply::Unknown) => Err(NotShown::Unknown),
+        Err(error) => Err(NotShown::Command(error)),
+    }
 }
 
 /// POST /arrivals/{arrival}/show
 pub async fn show(State(app): State<App>, Path(id): Path<ArrivalId>, Signed { who, .. }: Signed) -> Answer {
-    let (row, said) = match open(&app, &who, id).await? {
-        Ok(Some(found)) => found,
-        Ok(None) => return Ok(not_found_for(&who, &app)),
-        Err(error) => return Ok(answer::failed(&who, &app, next(), &error, None)),
+    let (row, said) = match open(&app, &who, id).await {
+        Ok(found) => found,
+        Err(why) => return why.answer(&who, &app, next()),
     };
     let number = match row.case {
         Some(case) => store::numbers(app.db.pool(), &[case.0]).await?.remove(&case.0),

@@ -4,10 +4,10 @@
 use super::{
     Answer, App, Page, answer, arrivals,
     faults::Faults,
-    guard::{Fields, Signed, SignedIn, not_found_for},
+    guard::{Fields, Signed, SignedIn},
     html, mails, orders,
 };
-use crate::command::{CommandError, arrivals::Said};
+use crate::command::CommandError;
 use askama::Template;
 use axum::{
     extract::{Path, State},
@@ -125,20 +125,18 @@ fn form(who: &SignedIn, app: &App, from: String, known: Option<Personal<Fields>>
 
 /// POST /arrivals/{arrival}/file: the form, with what is known. The audit row first.
 pub async fn from_arrival(State(app): State<App>, Path(id): Path<ArrivalId>, Signed { who, .. }: Signed) -> Answer {
-    Ok(match arrivals::open(&app, &who, id).await? {
-        Ok(Some((_, said))) => form(&who, &app, format!("arrival/{id}"), said.map(|said| said.map(of_arrival))),
-        Ok(None) => not_found_for(&who, &app),
-        Err(error) => answer::failed(&who, &app, arrivals::next(), &error, None),
-    })
+    match arrivals::open(&app, &who, id).await {
+        Ok((_, said)) => Ok(form(&who, &app, format!("arrival/{id}"), said.map(|said| said.map(of_arrival)))),
+        Err(why) => why.answer(&who, &app, arrivals::next()),
+    }
 }
 
 /// POST /mails/{mail}/file: the same from a mail.
 pub async fn from_mail(State(app): State<App>, Path(id): Path<MailId>, Signed { who, .. }: Signed) -> Answer {
-    Ok(match mails::open(&app, &who, id).await? {
-        Ok(Some((_, known))) => form(&who, &app, format!("mail/{id}"), known.map(|known| known.map(of_mail))),
-        Ok(None) => not_found_for(&who, &app),
-        Err(error) => answer::failed(&who, &app, mails::next(), &error, None),
-    })
+    match mails::open(&app, &who, id).await {
+        Ok((_, known)) => Ok(form(&who, &app, format!("mail/{id}"), known.map(|known| known.map(of_mail)))),
+        Err(why) => why.answer(&who, &app, mails::next()),
+    }
 }
 
 fn from(text: &str) -> Option<FiledFrom> {
@@ -161,7 +159,7 @@ pub async fn file(State(app): State<App>, Signed { who, fields }: Signed) -> Ans
     let token = by.token;
     let typed = draft::Fields::new(fields.0.clone());
     let draft = request::Draft { guided: false, ..typed.draft() }.to_json();
-    let reply = app.commands.file_request(by, origin, &Said(&draft)).await;
+    let reply = app.commands.file_request(by, origin, &draft).await;
     Ok(match reply {
         Ok(Written::Wrong { faults }) => {
             let page = who.page_at(&app, "arrivals", "/arrivals");

@@ -4,10 +4,12 @@
 use super::{
     Answer, App, Page,
     answer::{self, Next},
-    guard::{Fields, Signed, SignedIn, not_found_for},
-    html, orders, place_in_list,
+    guard::{Fields, Signed, SignedIn},
+    html,
+    opened::{NotShown, opened},
+    orders, place_in_list,
 };
-use crate::{audit, command::CommandError, store};
+use crate::{audit, store};
 use askama::Template;
 use axum::{
     extract::{Path, Query, State},
@@ -163,42 +165,32 @@ pub async fn page(State(_): State<App>, _: SignedIn, Path(_): Path<MailId>) -> a
     axum::response::Redirect::to("/mails")
 }
 
-/// One mail with what it says; `None`: no such mail. The audit row first.
+/// One mail with what it says (none: it is not read yet, or its key was destroyed). The audit row first.
 pub(super) async fn open(
     app: &App,
     who: &SignedIn,
     mail: MailId,
-) -> Result<Result<Option<(MailDetail, Option<Personal<Value>>)>, CommandError>, super::Oops> {
+) -> Result<(MailDetail, Option<Personal<Value>>), NotShown> {
     let staff = who.staff.id;
     let cause = audit::looked(&app.db, staff, None, "mail", FIELDS, app.clock.now()).await?;
-    let detail = match app.commands.ask(&ShowMail { id: mail, staff, cause }).await {
-        Ok(MailReply::Found(detail)) => *detail,
-        Ok(MailReply::Unknown) => return Ok(Ok(None)),
-        Err(error) => return Ok(Err(error)),
-    };
-    let known = detail.known.as_ref().and_then(|sealed| {
-        let opened = app.key.open(mail.0.as_bytes(), &sealed.0).ok().and_then(|opened| opened.json::<Value>().ok());
-        if opened.is_none() {
-            tracing::error!(%mail, "a mail cannot be shown: does the console's key file belong to this house?");
+    match app.commands.ask(&ShowMail { id: mail, staff, cause }).await {
+        Ok(MailReply::Found(detail)) => {
+            let known = detail.known.as_ref().map(|sealed| opened(app, mail.0, sealed)).transpose()?;
+            Ok((*detail, known))
         }
-        opened
-    });
-    Ok(Ok(Some((detail, known))))
+        Ok(MailReply::Unknown) => Err(NotShown::Unknown),
+        Err(error) => Err(NotShown::Command(error)),
+    }
 }
 
 /// POST /mails/{mail}/show: the audit row first, then the question.
 pub async fn show(State(app): State<App>, Path(mail): Path<MailId>, Signed { who, .. }: Signed) -> Answer {
-    let (detail, opened) = match open(&app, &who, mail).await? {
-        Ok(Some(found)) => found,
-        Ok(None) => return Ok(not_found_for(&who, &app)),
-        Err(error) => return Ok(answer::failed(&who, &app, next(), &error, None)),
+    let (detail, known) = match open(&app, &who, mail).await {
+        Ok(found) => found,
+        Err(why) => return why.answer(&who, &app, next()),
     };
-    if detail.known.is_some() && opened.is_none() {
-        let status = StatusCode::SERVICE_UNAVAILABLE;
-        return Ok(answer::refused_at(&who, &app, status, "values-unreadable", next()));
-    }
     let MailDetail { row, digest, files, same_as, .. } = detail;
-    let shown: Option<Personal<Shown>> = opened.map(|opened| opened.map(Shown::of));
+    let shown: Option<Personal<Shown>> = known.map(|known| known.map(Shown::of));
     let shown = shown.as_ref().map(|shown| shown.disclose(Purpose::ShowToStaff));
     let name = |n: u32| shown.and_then(|shown| shown.names.get(n as usize)).cloned().unwrap_or_default();
     let files = files.iter().map(|file| File { file, name: name(file.number) }).collect();

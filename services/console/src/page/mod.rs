@@ -18,6 +18,7 @@ mod gate;
 mod guard;
 mod incidents;
 mod mails;
+mod opened;
 mod operator_end;
 mod orders;
 mod parked;

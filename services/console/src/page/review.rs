@@ -6,19 +6,21 @@ use super::{
     answer::{self, Next},
     guard::{Signed, SignedIn, not_found_for},
     html,
+    opened::{NotShown, opened},
+    orders,
 };
-use crate::{audit, page::orders};
+use crate::audit;
 use askama::Template;
 use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
 use contracts::{
-    PersonField, Sealed, StaffId, Uuid,
+    PersonField, StaffId, Uuid,
     gate::ReviewRow,
     gate_desk::{ReviewDetail, ReviewReply, ShowReview},
 };
-use privacy::{Personal, Purpose, ServiceKey};
+use privacy::{Personal, Purpose};
 use serde_json::Value;
 
 /// What is looked at; written down before it is asked for.
@@ -79,10 +81,6 @@ fn lines(found: &Value, stopped: &Value) -> Vec<Line> {
     parts.iter().filter_map(line).collect()
 }
 
-fn opened(key: &ServiceKey, review: Uuid, sealed: &Sealed) -> Option<Personal<Value>> {
-    key.open(review.as_bytes(), &sealed.0).ok()?.json().ok()
-}
-
 fn next() -> Next {
     Next { section: "gate", path: "/gate".into(), words: "answer.to-gate" }
 }
@@ -102,15 +100,15 @@ pub async fn show(State(app): State<App>, Path(review): Path<Uuid>, Signed { who
             return Ok(answer::refused_at(&who, &app, StatusCode::NOT_FOUND, "review-decided", next()));
         }
         Ok(ReviewReply::Unreadable) => {
-            return Ok(answer::refused_at(&who, &app, StatusCode::SERVICE_UNAVAILABLE, "values-unreadable", next()));
+            return NotShown::Unreadable.answer(&who, &app, next());
         }
         Err(error) => return Ok(answer::failed(&who, &app, next(), &error, None)),
     };
     let ReviewDetail { row, first, found, stopped } = detail;
-    let both = opened(&app.key, review, &found).zip(opened(&app.key, review, &stopped));
-    let Some((found, stopped)) = both else {
-        tracing::error!(%review, "a possible match cannot be shown: does the console's key file belong to this house?");
-        return Ok(answer::refused_at(&who, &app, StatusCode::SERVICE_UNAVAILABLE, "values-unreadable", next()));
+    let both = opened(&app, review, &found).and_then(|found| Ok((found, opened(&app, review, &stopped)?)));
+    let (found, stopped): (Personal<Value>, Personal<Value>) = match both {
+        Ok(both) => both,
+        Err(why) => return why.answer(&who, &app, next()),
     };
     let page = who.page_at(&app, "gate", "/gate");
     let lines = found.map(|found| lines(found, stopped.disclose(Purpose::ShowToStaff)));

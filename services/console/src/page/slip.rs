@@ -5,6 +5,7 @@ use super::{
     answer::{self, Next},
     download::attachment,
     guard::{Signed, no_case},
+    opened::opened,
     orders,
 };
 use crate::{audit, config::Letters, store, text::Lang};
@@ -15,7 +16,6 @@ use axum::{
 use contracts::{
     CaseId, Date, Kind, Language, PersonField, ReceiptNumber,
     arrival::{ShowSlip, SlipReply},
-    request::StaffReply,
 };
 use letter::{Addressee, Block, Honorific, Letter, Sender};
 use privacy::{Personal, Purpose};
@@ -112,10 +112,9 @@ pub async fn letter(State(app): State<App>, Path(case): Path<CaseId>, Signed { w
         Ok(SlipReply::Unknown) => return wrong(StatusCode::NOT_FOUND, "slip-none"),
         Err(error) => return Ok(answer::failed(&who, &app, next(case), &error, None)),
     };
-    let opened = app.key.open(case.0.as_bytes(), &sealed.0).ok();
-    let Some(slip) = opened.and_then(|opened| opened.json::<Slip>().ok()) else {
-        tracing::error!(case.id = %case, "a slip cannot be opened: does the console's key file belong to this house?");
-        return wrong(StatusCode::SERVICE_UNAVAILABLE, "values-unreadable");
+    let slip = match opened::<Slip>(&app, case.0, &sealed) {
+        Ok(slip) => slip,
+        Err(why) => return why.answer(&who, &app, next(case)),
     };
     let language = whole.view.opened.get().map_or(Language::Ja, |opened| opened.language);
     let (date, letters) = (calendar::jst_date(now), app.letters.clone());
@@ -148,7 +147,7 @@ pub async fn handed_over(State(app): State<App>, Path(case): Path<CaseId>, Signe
             return Ok(answer::refused_at(&who, &app, StatusCode::UNPROCESSABLE_ENTITY, word, next(case)));
         }
     };
-    let reply: Result<StaffReply, _> = app.commands.hand_over_slip(by, case).await;
+    let reply = app.commands.hand_over_slip(by, case).await;
     let again = Some((format!("/cases/{case}/slip/handed-over"), fields.clone()));
     Ok(answer::answer(&who, &app, next(case), reply, again))
 }

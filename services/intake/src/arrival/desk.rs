@@ -88,7 +88,7 @@ fn row(row: &Row) -> ArrivalRow {
         channel: row.channel.parse().unwrap_or(Channel::Post),
         arrived_at: row.arrived_at.to_jiff(),
         postal_class: row.postal_class.as_deref().and_then(|class| class.parse().ok()),
-        postmarked_on: row.postmarked_on.map(store::day),
+        postmarked_on: row.postmarked_on.map(jiff_sqlx::Date::to_jiff),
         cash: row.cash,
         state: row.state.parse().unwrap_or(ArrivalState::Open),
         logged: (StaffId(row.logged_by), row.logged_at.to_jiff()),
@@ -169,7 +169,7 @@ impl Desk {
             let words = String::from_utf8_lossy(why.disclose(Purpose::ShowToStaff)).into_owned();
             shown = shown.map(|shown| {
                 let mut shown = shown.clone();
-                shown.insert("why".to_owned(), Value::String(words.clone()));
+                shown.insert("why".to_owned(), Value::String(words));
                 shown
             });
         }

@@ -2,7 +2,7 @@
 
 use chassis::{Db, DbError};
 use contracts::{
-    ArrivalId, ArrivalState, CaseId, Date, StaffId, Timestamp, Uuid,
+    ArrivalId, ArrivalState, CaseId, StaffId, Timestamp, Uuid,
     arrival::{ARRIVALS_PAGE, FiledFrom, LogArrival},
 };
 use jiff::SignedDuration;
@@ -283,9 +283,4 @@ pub async fn hand_over(db: &Db, case: CaseId, by: StaffId, at: Timestamp) -> Res
         })
     })
     .await
-}
-
-/// A day as messages have it.
-pub fn day(day: jiff_sqlx::Date) -> Date {
-    day.to_jiff()
 }
