@@ -9,7 +9,6 @@ use crate::journey::{
 };
 use futures::future::join_all;
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use sqlx::{Connection, PgConnection};
 use std::sync::atomic::{AtomicBool, Ordering};
 use testkit::eventually;
 
@@ -102,7 +101,7 @@ impl Flow {
 /// How much was done so far. While PostgreSQL is away: as much as before.
 async fn rows(desk: &Desk) -> i64 {
     let look = async {
-        let mut db = PgConnection::connect(&desk.admin_url).await?;
+        let mut db = desk.reach().await?;
         let rows: Result<i64, sqlx::Error> = sqlx::query_scalar(
             "select (select count(*) from intake.history) + (select count(*) from identity.history) + (select count(*) from payment.history)
                   + (select count(*) from fulfilment.history) + (select count(*) from optout.history) + (select count(*) from notification.history)",

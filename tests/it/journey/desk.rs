@@ -142,9 +142,13 @@ impl Desk {
         }
     }
 
-    /// The data's database as its owner.
+    /// The data's database as its owner, where a test may have taken PostgreSQL away: what flows meanwhile asks again.
+    pub async fn reach(&self) -> Result<PgConnection, sqlx::Error> {
+        PgConnection::connect(&self.admin_url).await
+    }
+    /// The data's database as its owner, where PostgreSQL is there.
     pub async fn admin(&self) -> PgConnection {
-        PgConnection::connect(&self.admin_url).await.unwrap()
+        self.reach().await.unwrap()
     }
     /// One figure.
     pub async fn count(&self, sql: &'static str) -> i64 {

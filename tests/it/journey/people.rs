@@ -120,7 +120,8 @@ pub async fn answer_is_asked_for(desk: &Desk, filed: &Filed) {
     desk.until(filed, "an answer is asked for", |s| s.step == Step::Answering).await;
     eventually("fulfilment has heard it", || async {
         let find = "select state ->> 'status' from fulfilment.answer where id = $1";
-        let found = sqlx::query_scalar(find).bind(filed.case.0).fetch_optional(&mut desk.admin().await).await;
+        let mut db = desk.reach().await.map_err(|e| e.to_string())?;
+        let found = sqlx::query_scalar(find).bind(filed.case.0).fetch_optional(&mut db).await;
         let status: Option<String> = found.map_err(|e| e.to_string())?;
         if status.as_deref() == Some("open") { Ok(()) } else { Err(format!("{status:?}")) }
     })
