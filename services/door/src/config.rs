@@ -36,6 +36,8 @@ pub struct DoorConfig {
     pub mails_at_once: usize,
     /// A folder with `ja.toml`, `ja-easy.toml` and `en.toml` in place of the built-in texts; empty = built-in.
     pub texts: PathBuf,
+    /// The file with what is always posted (常時掲載), read again when it changes; empty = the built-in example.
+    pub published: PathBuf,
 }
 
 impl Default for DoorConfig {
@@ -55,6 +57,7 @@ impl Default for DoorConfig {
             mails_per_minute: 600,
             mails_at_once: 16,
             texts: PathBuf::new(),
+            published: PathBuf::new(),
         }
     }
 }

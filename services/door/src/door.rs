@@ -7,6 +7,7 @@ use crate::{
     limit::{Budgets, Who},
     mail::MailSlot,
     problem::Problem,
+    published::Posted,
     request::Request,
     texts::AllTexts,
     tray::{Entry, NotPut, Put, Slot},
@@ -35,6 +36,8 @@ pub struct Door {
     pub secret: DoorSecret,
     /// The words.
     pub texts: AllTexts,
+    /// What is always posted.
+    pub posted: Posted,
     /// Wrong codes so far.
     pub misses: Mutex<Budgets>,
     /// Filings so far.

@@ -23,6 +23,7 @@ pub mod mail;
 pub mod openapi;
 pub mod pages;
 pub mod problem;
+pub mod published;
 mod routes;
 mod start;
 pub mod texts;

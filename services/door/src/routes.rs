@@ -40,6 +40,8 @@ pub fn router(door: Arc<Door>) -> Router {
         .route("/requests/new", get(pages::form).post(pages::send))
         .route("/status", get(pages::status_form).post(pages::status))
         .route("/status/withdrawal", post(pages::withdrawal))
+        .route("/published", get(pages::published))
+        .route("/published/feed", get(pages::feed))
         .route("/assets/door.css", get(style))
         .fallback(no_such_page)
         .method_not_allowed_fallback(wrong_method)

@@ -6,6 +6,7 @@ use crate::{
     door::Door,
     limit::{Budgets, Rate},
     mail::MailSlot,
+    published::Posted,
     routes,
     texts::AllTexts,
     tray,
@@ -45,6 +46,7 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     let desk = desk_key(rt.keys_dir(), &stop).await?;
     let texts =
         if config.texts.as_os_str().is_empty() { AllTexts::built_in()? } else { AllTexts::load(&config.texts)? };
+    let posted = Posted::open(&config.published, calendar::jst_date(rt.clock().now())).context("[door] published")?;
     let (listener, address) = http::listen(&config.listen.to_string(), "door.listen").await?;
     let base_url = if config.public_url.is_empty() { format!("http://{address}") } else { config.public_url.clone() };
 
@@ -66,8 +68,9 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
         rate: Mutex::new(Budgets::new(config.mails(), Rate::ENDLESS, now)),
         at_once: Arc::new(Semaphore::new(config.mails_at_once)),
     };
+    let clock = rt.clock();
     let door =
-        Arc::new(Door { db, slot, secret, texts, misses, filings, mails, config, ages, clock: rt.clock(), base_url });
+        Arc::new(Door { db, slot, secret, texts, posted, misses, filings, mails, config, ages, clock, base_url });
     http::serve(&stop, listener, routes::router(door));
     Ok(Started { listens: vec![("desk", address)] })
 }

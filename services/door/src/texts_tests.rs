@@ -24,6 +24,7 @@ fn every_code_has_its_words_in_both_languages() {
     for list in [request::RELATIONS, request::OTHER_PARENT, request::AGENTS, request::RECEIPT] {
         keys.extend(list.iter().map(|w| format!("standing.{w}")));
     }
+    keys.extend(crate::published::Item::ALL.iter().map(|item| format!("published-item.{}", item.as_str())));
     keys.insert(format!("standing.{}", request::NO_RELATION));
     keys.extend(Track::ALL.iter().map(|w| format!("track.{w}")));
     for kind in Kind::ALL {

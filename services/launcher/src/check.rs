@@ -41,7 +41,11 @@ fn sections(rt: &Runtime) -> Vec<String> {
         rt.section::<OpsSettings>("ops").map(drop),
         rt.section::<KeeperSettings>("keeper").map(drop),
         rt.section::<steward::StewardSettings>("steward").map(drop),
-        rt.section::<door::config::DoorConfig>("door").and_then(|s| s.check().map_err(anyhow::Error::msg)),
+        rt.section::<door::config::DoorConfig>("door").and_then(|s| {
+            s.check().map_err(anyhow::Error::msg)?;
+            let today = calendar::jst_date(rt.clock().now());
+            door::published::Posted::open(&s.published, today).map(drop).context("[door] published")
+        }),
         rt.section::<intake::config::Settings>("intake").and_then(|s| s.check()).map(drop),
         rt.section::<identity_verification::setting::Setting>("identity").and_then(|s| s.checked()).map(drop),
         rt.section::<payment_reconciliation::PaymentSettings>("payment").map(drop),

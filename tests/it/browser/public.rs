@@ -50,6 +50,7 @@ const ERRORS: &str = ".summary";
 /// From the first page to a request that was taken back, looking every page over.
 pub async fn asks_and_withdraws(chrome: &Chrome, w: &Words, person: &Person) {
     look_over(chrome, w.lang).await;
+    reads_what_is_posted(chrome, w).await;
     chrome.press("main a[href^='/wishes/stop?']").await;
     assert!(chrome.main().await.contains(w.t("home.easier")), "the hospital's own counter comes first");
     look_over(chrome, w.lang).await;
@@ -69,11 +70,31 @@ pub async fn asks_and_withdraws(chrome: &Chrome, w: &Words, person: &Person) {
     takes_it_back(chrome, w).await;
 }
 
+/// 常時掲載, a link away from every page: today's version, a day that is none, a day long ago, a past day.
+async fn reads_what_is_posted(chrome: &Chrome, w: &Words) {
+    chrome.press("footer a[href^='/published']").await;
+    assert!(chrome.main().await.contains("4,000"), "the fees");
+    look_over(chrome, w.lang).await;
+    for (typed, said) in [("31.2.", "published.error-day"), ("1990-01-01", "published.error-before")] {
+        chrome.fill("#on", typed).await;
+        chrome.press("main form button").await;
+        assert!(chrome.main().await.contains(w.t(said)), "{typed}");
+        look_over(chrome, w.lang).await;
+    }
+    chrome.fill("#on", "2018-05-11").await;
+    chrome.press("main form button").await;
+    assert!(chrome.has("#security").await, "that day's version is whole");
+    chrome.press("header .name a").await;
+}
+
 /// やさしい日本語, a link away, from the wish to a receipt; and the form of somebody's parent, who is asked about the other.
 pub async fn reads_easy_words(chrome: &Chrome, public_url: &str) {
     chrome.goto(public_url).await;
     chrome.press("nav a[href$='lang=ja-easy']").await;
     look_over(chrome, "ja").await;
+    chrome.press("footer a[href^='/published']").await;
+    look_over(chrome, "ja").await;
+    chrome.press("header .name a").await;
     for wish in ["see", "purpose", "complain"] {
         chrome.press(&format!("main a[href^='/wishes/{wish}?']")).await;
         look_over(chrome, "ja").await;

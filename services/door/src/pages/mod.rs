@@ -7,10 +7,12 @@
 mod fields;
 mod filing;
 mod filters;
+mod published;
 mod status;
 mod wishes;
 
 pub use filing::{form, send};
+pub use published::{feed, published};
 pub use status::{status, status_form, withdrawal};
 pub use wishes::{home, wish};
 

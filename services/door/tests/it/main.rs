@@ -5,5 +5,6 @@ mod api;
 mod desk;
 mod mail;
 mod pages;
+mod published;
 mod status;
 mod tray;

@@ -66,7 +66,7 @@ fn is_well_made(page: &Answer, language: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_is_well_made_in_all_words() {
     let desk = Desk::start(&[]).await;
-    let mut paths = vec!["/".to_owned(), "/status".to_owned()];
+    let mut paths = vec!["/".to_owned(), "/status".to_owned(), "/published".to_owned()];
     paths.extend(Wish::ALL.iter().map(|wish| format!("/wishes/{}", wish.as_str())));
     paths.extend(Kind::ALL.iter().map(|kind| format!("/requests/new?kind={kind}")));
     for path in &paths {
