@@ -125,6 +125,11 @@ pub enum BadPublished {
         /// Which item.
         item: &'static str,
     },
+    /// 掲載の経過 would be rewritten: a version that has begun to hold is not as it was.
+    #[error(
+        "published page: the version from {0} was changed or removed; what has held stays as it was: put it back and add a new version (a slip of the pen is mended by a restart)"
+    )]
+    Changed(Date),
     /// Nothing is posted today.
     #[error("published page: its first version holds from {0} only; 個人情報保護法32条1項 wants one that holds today")]
     NoneYet(Date),
@@ -237,6 +242,14 @@ impl Published {
         &self.versions[..self.versions.partition_point(|version| version.from <= day)]
     }
 
+    /// Every version that held before is there and says what it said.
+    fn keeps(self, before: &Self, today: Date) -> Result<Self, BadPublished> {
+        match before.until(today).iter().find(|version| !self.versions.contains(version)) {
+            Some(changed) => Err(BadPublished::Changed(changed.from)),
+            None => Ok(self),
+        }
+    }
+
     /// Something is posted today.
     fn holds_on(self, today: Date) -> Result<Self, BadPublished> {
         match self.versions.first() {
@@ -273,7 +286,8 @@ impl Posted {
         let changed = changed(path);
         if known.0 != changed {
             known.0 = changed;
-            match read(path, today) {
+            let before = known.1.clone();
+            match read(path, today).and_then(|published| published.keeps(&before, today)) {
                 Ok(published) => known.1 = Arc::new(published),
                 Err(error) => {
                     chassis::telemetry::count("madoguchi.door.refused", "published");

@@ -87,8 +87,20 @@ fn a_new_file_is_published_and_a_bad_one_leaves_the_last_good_one() {
     assert_eq!(posted.now(today).versions.len(), 1, "the last good one stays");
     write(&(version("2026-04-01", "") + &version("2026-05-01", "")));
     assert_eq!(posted.now(today).on(today).unwrap().0.from, today);
+    write(&(version("2026-04-01", "").replace("fees 2026", "Fees 2026") + &version("2026-05-01", "")));
+    let first = posted.now(today).on(date(2026, 4, 1)).unwrap().0.item(Item::Fees, Language::Ja).to_owned();
+    assert_eq!(first, ["fees 2026-04-01"], "what has held is not rewritten");
+    write(&version("2026-05-01", ""));
+    assert_eq!(posted.now(today).versions.len(), 2, "nor taken away");
+    let to_come = version("2026-04-01", "") + &version("2026-05-01", "") + &version("2026-06-01", "");
+    write(&to_come);
+    assert_eq!(posted.now(today).versions.len(), 3);
+    write(&to_come.replace("fees 2026-06-01", "Fees 2026-06-01"));
+    assert_eq!(posted.now(today).until(today).len(), 2);
+    let last = posted.now(date(2026, 6, 1)).on(date(2026, 6, 1)).unwrap().0.item(Item::Fees, Language::Ja).to_owned();
+    assert_eq!(last, ["Fees 2026-06-01"], "what is to come may change");
     std::fs::remove_file(&path).unwrap();
-    assert_eq!(posted.now(today).versions.len(), 2, "also when the file is gone");
+    assert_eq!(posted.now(today).versions.len(), 3, "also when the file is gone");
     assert!(matches!(Posted::open(&path, today), Err(BadPublished::Io(..))));
 }
 
