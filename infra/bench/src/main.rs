@@ -8,6 +8,7 @@ mod intake;
 mod letters;
 mod mail;
 mod nats;
+mod open_loop;
 mod quiet;
 mod replay;
 mod report;
@@ -68,6 +69,18 @@ enum Name {
         /// By contract HMAC alone and keyed hashes instead of sealed identifiers: like for like with other webhook servers.
         #[arg(long)]
         plain: bool,
+        /// This many endpoints and nothing else.
+        #[arg(long)]
+        only: Option<usize>,
+    },
+    /// Orders at a fixed pace to ten webhook endpoints: from the order to the last endpoint.
+    OpenLoop {
+        /// Deliveries a second.
+        #[arg(long, default_value_t = 1_000)]
+        rate: usize,
+        /// How long.
+        #[arg(long, default_value_t = 20)]
+        seconds: usize,
     },
     /// A backlog of stops to ten recipients over NATS, beside a bare loop that publishes durably to the same server.
     Nats {
@@ -113,7 +126,8 @@ fn main() -> anyhow::Result<std::process::ExitCode> {
             Name::Hop { journeys } => hop::run(journeys).await,
             Name::Nats { deliveries } => nats::run(deliveries).await,
             Name::Replay { positions } => replay::run(positions).await,
-            Name::Webhooks { deliveries, plain } => webhooks::run(deliveries, forms(plain)).await,
+            Name::Webhooks { deliveries, plain, only } => webhooks::run(deliveries, forms(plain), only).await,
+            Name::OpenLoop { rate, seconds } => open_loop::run(rate, seconds, Forms::default()).await,
             Name::Letters => letters::run(),
             Name::Mail => mail::run().await,
             Name::ReadMail => unreachable!("done before the runtime"),

@@ -6,16 +6,19 @@ use axum::{
     Router,
     body::{Body, Bytes},
     extract::State,
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::Response,
     routing::{any, get},
 };
+use chassis::Clock;
+use contracts::Uuid;
 use futures::stream;
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, client::conn::http1::SendRequest};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
@@ -85,6 +88,10 @@ impl Sink {
     pub async fn seen(&self) -> anyhow::Result<Seen> {
         Ok(serde_json::from_slice(&self.connect().await?.get("/seen").await?)?)
     }
+    /// When each message arrived first, by its id, in seconds of the wall clock.
+    pub async fn by_id(&self) -> anyhow::Result<HashMap<Uuid, f64>> {
+        Ok(serde_json::from_slice(&self.connect().await?.get("/by-id").await?)?)
+    }
     /// Waits until so many arrived.
     pub async fn until(&self, wanted: usize, patience: Duration) -> anyhow::Result<()> {
         let begun = Instant::now();
@@ -118,7 +125,14 @@ impl Client {
     }
 }
 
-type Arrivals = Arc<Mutex<Vec<Instant>>>;
+/// When what arrived, and by its id, where it has one, when on the wall clock, in seconds.
+#[derive(Default)]
+struct Book {
+    at: Vec<Instant>,
+    by_id: HashMap<Uuid, f64>,
+}
+
+type Arrivals = Arc<Mutex<Book>>;
 
 /// The sink's own process: says its address and serves until it is killed.
 pub async fn serve() -> anyhow::Result<()> {
@@ -130,24 +144,39 @@ pub async fn serve() -> anyhow::Result<()> {
         .route("/hang/{n}", any(|_: Bytes| std::future::pending::<StatusCode>()))
         .route("/drip/{n}", any(|_: Bytes| async { endless(DRIP) }))
         .route("/endless/{n}", any(|_: Bytes| async { endless(Duration::ZERO) }))
-        .route("/count", get(|State(a): State<Arrivals>| async move { lock(&a).len().to_string() }))
+        .route("/count", get(|State(a): State<Arrivals>| async move { lock(&a).at.len().to_string() }))
         .route("/seen", get(seen))
+        .route("/by-id", get(by_id))
         .with_state(arrivals);
     let listener = axum::serve::ListenerExt::tap_io(listener, |stream| drop(stream.set_nodelay(true)));
     Ok(axum::serve(listener, router).await?)
 }
 
-fn lock(arrivals: &Arrivals) -> std::sync::MutexGuard<'_, Vec<Instant>> {
+fn lock(arrivals: &Arrivals) -> std::sync::MutexGuard<'_, Book> {
     arrivals.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn ok(State(arrivals): State<Arrivals>, _: Bytes) -> StatusCode {
-    lock(&arrivals).push(Instant::now());
+async fn ok(State(arrivals): State<Arrivals>, headers: HeaderMap, _: Bytes) -> StatusCode {
+    let id = headers.get("webhook-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let mut book = lock(&arrivals);
+    book.at.push(Instant::now());
+    if let Some(id) = id {
+        book.by_id.entry(id).or_insert_with(wall_seconds);
+    }
     StatusCode::NO_CONTENT
 }
 
+/// The wall clock that both processes read, in seconds.
+pub fn wall_seconds() -> f64 {
+    Clock::system().now().as_nanosecond() as f64 / 1e9
+}
+
+async fn by_id(State(arrivals): State<Arrivals>) -> String {
+    serde_json::to_string(&lock(&arrivals).by_id).unwrap_or_default()
+}
+
 async fn seen(State(arrivals): State<Arrivals>) -> String {
-    let arrivals = lock(&arrivals);
+    let arrivals = &lock(&arrivals).at;
     let first = arrivals.first().copied().unwrap_or_else(Instant::now);
     let since: Vec<f64> = arrivals.iter().map(|at| at.duration_since(first).as_secs_f64()).collect();
     serde_json::to_string(&Seen(since)).unwrap_or_default()

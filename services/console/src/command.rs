@@ -461,9 +461,13 @@ impl ComplaintRecord {
 }
 
 fn limited<'a>(field: &'static str, words: &'a str) -> Result<&'a str, CommandError> {
+    within(field, words, WORDS_MAX)
+}
+
+fn within<'a>(field: &'static str, words: &'a str, max: usize) -> Result<&'a str, CommandError> {
     let words = words.trim();
-    if words.is_empty() || words.chars().count() > WORDS_MAX {
-        return Err(CommandError::Words { field, max: WORDS_MAX });
+    if words.is_empty() || words.chars().count() > max {
+        return Err(CommandError::Words { field, max });
     }
     Ok(words)
 }

@@ -8,6 +8,7 @@
 use crate::{
     books,
     delivery::{Outcome, backoff},
+    engine::News,
     person::Register,
     settings::Settings,
     transport::{Address, Opens, Parcel, Sent},
@@ -49,7 +50,7 @@ pub struct EndpointTests {
     /// Pauses.
     pub settings: Settings,
     /// Wakes the deliveries: an endpoint came into use.
-    pub deliveries: Arc<Notify>,
+    pub deliveries: Arc<News>,
     /// Wakes this task: there is an endpoint to test.
     pub wake: Arc<Notify>,
 }
@@ -211,7 +212,7 @@ impl EndpointTests {
             return Ok(None);
         }
         telemetry::count("madoguchi.endpoint_tests", "answered");
-        self.deliveries.notify_one();
+        self.deliveries.ring();
         Ok(Some(ReportAnswer::Accepted { instruction: report.instruction }))
     }
 }

@@ -12,6 +12,7 @@ mod write;
 pub use jobs::in_force;
 
 use crate::{
+    engine::News,
     instruction::Instruction,
     person::{PersonError, Persons, Register},
     propagation::{self, Candidate, Periods},
@@ -49,7 +50,7 @@ pub struct FanOut {
     /// Wakes this loop.
     pub wake: Arc<Notify>,
     /// Wakes the deliveries.
-    pub deliveries: Arc<Notify>,
+    pub deliveries: Arc<News>,
 }
 
 /// Why a batch was not fanned out.
@@ -67,6 +68,9 @@ pub enum FanOutError {
     /// A recipient's key cannot be sealed to, or the identifiers are too long for an instruction.
     #[error("recipient {0}: its instruction cannot be made: {1}")]
     Recipient(RecipientId, &'static str),
+    /// Sealing ended in a panic: the next pass does it again.
+    #[error("sealing identifiers ended unexpectedly")]
+    Sealing,
     /// A row that this program did not write.
     #[error("the fan-out's table holds a word that is not on the list")]
     Word,
@@ -195,13 +199,13 @@ impl FanOut {
             remind_seconds: self.remind_seconds,
             sample_percent: self.sample_percent,
         };
-        let done = self.bus.db().write(move |tx| Box::pin(write::write(tx, prepared, batch))).await?;
+        let (done, fresh) = self.bus.db().write(move |tx| Box::pin(write::write(tx, prepared, batch))).await?;
         if let Pass::Done(n) = done
             && n > 0
         {
             telemetry::add("madoguchi.fanout.changes", n as u64, "done");
             self.bus.relay_wake().notify_one();
-            self.deliveries.notify_one();
+            self.deliveries.issued(fresh);
         }
         Ok(done)
     }
@@ -235,45 +239,20 @@ impl FanOut {
                 (Persons::new(), Some(FanOutError::from(error)))
             }
         };
-        for job in jobs {
-            match self.seal(&job, &mut persons, &prepared.candidates, &called, &mut prepared.persons) {
-                Ok(()) => prepared.jobs.push(job),
-                // One entry that cannot be opened must not hold up the others; it is alarmed at every pass.
-                Err(error) => {
-                    telemetry::count("madoguchi.fanout.failed", "change");
-                    tracing::error!(change = %job.change, %error, "a change cannot be fanned out; a person must look");
-                    last = Some(error);
-                }
-            }
-        }
+        // Milliseconds of curves for each change: not on a thread that deliveries wait for.
+        let (register, candidates) = (self.register.clone(), std::mem::take(&mut prepared.candidates));
+        let sealed = tokio::task::spawn_blocking(move || {
+            let sealed = seal_all(&register, jobs, &mut persons, &candidates, &called);
+            (sealed, candidates)
+        });
+        let Ok((sealed, candidates)) = sealed.await else { return Err(FanOutError::Sealing) };
+        last = sealed.last.or(last);
+        prepared.candidates = candidates;
+        (prepared.jobs, prepared.persons) = (sealed.jobs, sealed.persons);
         match last {
             Some(error) if prepared.jobs.is_empty() => Err(error),
             _ => Ok(prepared),
         }
-    }
-
-    fn seal(
-        &self,
-        job: &Job,
-        persons: &mut Persons,
-        all: &[Candidate],
-        called: &[Called],
-        into: &mut HashMap<InstructionId, Whom>,
-    ) -> Result<(), FanOutError> {
-        if job.to.is_empty() {
-            return Ok(());
-        }
-        let person = match persons.get(&job.entry) {
-            _ if job.everything => None,
-            Some(Ok(person)) => Some(person),
-            // The reason is told once.
-            _ => return Err(persons.remove(&job.entry).and_then(Result::err).unwrap_or(PersonError::None).into()),
-        };
-        for to in job.to.iter().filter_map(|n| all.get(*n)) {
-            let id = job.instruction(to);
-            into.insert(id, self.whom(to, id, person, called)?);
-        }
-        Ok(())
     }
 
     /// Cancels what has another instruction in its place; a process that died between the two is gone on with here.
@@ -294,4 +273,59 @@ impl FanOut {
         }
         Ok(())
     }
+}
+
+/// What came of sealing a batch.
+struct Sealed {
+    /// The jobs whose instructions can be made.
+    jobs: Vec<Job>,
+    persons: HashMap<InstructionId, Whom>,
+    /// Why the last of the others cannot.
+    last: Option<FanOutError>,
+}
+
+fn seal_all(
+    register: &Register,
+    all: Vec<Job>,
+    people: &mut Persons,
+    candidates: &[Candidate],
+    called: &[Called],
+) -> Sealed {
+    let (mut jobs, mut persons, mut last) = (Vec::with_capacity(all.len()), HashMap::new(), None);
+    for job in all {
+        match seal(register, &job, people, candidates, called, &mut persons) {
+            Ok(()) => jobs.push(job),
+            // One entry that cannot be opened must not hold up the others; it is alarmed at every pass.
+            Err(error) => {
+                telemetry::count("madoguchi.fanout.failed", "change");
+                tracing::error!(change = %job.change, %error, "a change cannot be fanned out; a person must look");
+                last = Some(error);
+            }
+        }
+    }
+    Sealed { jobs, persons, last }
+}
+
+fn seal(
+    register: &Register,
+    job: &Job,
+    persons: &mut Persons,
+    all: &[Candidate],
+    called: &[Called],
+    into: &mut HashMap<InstructionId, Whom>,
+) -> Result<(), FanOutError> {
+    if job.to.is_empty() {
+        return Ok(());
+    }
+    let person = match persons.get(&job.entry) {
+        _ if job.everything => None,
+        Some(Ok(person)) => Some(person),
+        // The reason is told once.
+        _ => return Err(persons.remove(&job.entry).and_then(Result::err).unwrap_or(PersonError::None).into()),
+    };
+    for to in job.to.iter().filter_map(|n| all.get(*n)) {
+        let id = job.instruction(to);
+        into.insert(id, whom::whom(register, to, id, person, called)?);
+    }
+    Ok(())
 }

@@ -45,6 +45,7 @@ use contracts::{Service, Uuid};
 use custody::Custody;
 use duties::Duties;
 use endpoint_test::EndpointTests;
+use engine::News;
 use fanout::FanOut;
 use files::Files;
 use orders::Orders;
@@ -88,7 +89,7 @@ pub async fn start(rt: Runtime) -> anyhow::Result<Started> {
     let entries = Home::with_rows(&bus, Arc::new(rows::EntryRows));
     let instructions: Home<instruction::Instruction> = Home::with_rows(&bus, Arc::new(rows::InstructionRows));
     let (changes, refusals) = (Home::<change::Change>::new(&bus), Home::<refusal::Refusal>::new(&bus));
-    let (fan_out, deliveries, tests) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (fan_out, deliveries, tests) = (Arc::new(Notify::new()), Arc::<News>::default(), Arc::new(Notify::new()));
 
     let (orders, duties) = Desk {
         keys: &keys,
@@ -150,7 +151,7 @@ struct Desk<'a> {
     entries: &'a Home<entry::Entry>,
     instructions: &'a Home<instruction::Instruction>,
     fan_out: &'a Arc<Notify>,
-    deliveries: &'a Arc<Notify>,
+    deliveries: &'a Arc<News>,
     webhook_keys: &'a WebhookKeys,
     tests: &'a Arc<Notify>,
 }
@@ -206,7 +207,7 @@ fn deliver(
     register: &Arc<Register>,
     keys: WebhookKeys,
     settings: &Settings,
-    wake: Arc<Notify>,
+    wake: Arc<News>,
 ) -> Arc<dyn Opens> {
     let opens = Transports { bus: bus.clone(), register: register.clone(), keys, settings: settings.clone() };
     let opens: Arc<dyn Opens> = Arc::new(opens);

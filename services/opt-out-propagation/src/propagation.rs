@@ -8,6 +8,7 @@ use contracts::{
     register::{Certification, Contract},
 };
 use jiff::SignedDuration;
+use serde::Deserialize;
 use std::collections::BTreeSet;
 
 /// A recipient as the fan-out sees it.
@@ -283,10 +284,22 @@ pub fn body(words: Words) -> Option<Vec<u8>> {
     serde_json::to_vec(&instruction).ok().filter(|bytes| bytes.len() <= BODY_MAX)
 }
 
+/// What a body says of whom it is for; the rest, the sealed identifiers before all, is passed over.
+#[derive(Deserialize)]
+struct For {
+    subject: RecipientId,
+    data: Audience,
+}
+
+#[derive(Deserialize)]
+struct Audience {
+    audience: RecipientId,
+}
+
 /// The last look before the wire: does this body belong to this recipient? Whatever else went wrong, another's
 /// instruction is not sent.
 pub fn is_for(body: &[u8], recipient: RecipientId) -> bool {
-    serde_json::from_slice::<Instruction>(body).is_ok_and(|i| i.subject == recipient && i.data.audience == recipient)
+    serde_json::from_slice::<For>(body).is_ok_and(|i| i.subject == recipient && i.data.audience == recipient)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ mod life;
 pub(crate) use life::erase_everything;
 mod show;
 
-use crate::{address, fanout::in_force, person::Register, propagation, transport::webhook::WebhookKeys};
+use crate::{address, engine::News, fanout::in_force, person::Register, propagation, transport::webhook::WebhookKeys};
 use chassis::{Bus, DbError, HandleError, StaffReason};
 use contracts::{
     Code, RecipientId, RecipientKind, Timestamp, Transport, Uuid,
@@ -42,7 +42,7 @@ pub struct Recipients {
     /// Wakes the tests of endpoints.
     pub tests: Arc<Notify>,
     /// Wakes the deliveries.
-    pub deliveries: Arc<Notify>,
+    pub deliveries: Arc<News>,
     /// Wakes the fan-out.
     pub fan_out: Arc<Notify>,
     /// Shows what each recipient verifies with.
@@ -134,7 +134,7 @@ impl Recipients {
         match written {
             Ok(Some(reason)) => Ok(StaffReply::Refused { reason, at: None }),
             Ok(None) => {
-                self.deliveries.notify_one();
+                self.deliveries.ring();
                 self.fan_out.notify_one();
                 self.tests.notify_one();
                 // A hint to the steward that there may be an account to make; it looks every ten seconds anyway.

@@ -8,10 +8,17 @@
 //!
 //! The additional data names what the bytes are and where they belong, so that sealed bytes moved to another row or
 //! message do not open. All three algorithms are in the CRYPTREC list.
+//!
+//! Sealing is rustls' HPKE over aws-lc, the provider of TLS in this house: it takes less than half the time, and the desk seals once
+//! for each recipient of each stop. Opening is the crate hpke's: whatever is opened was made by another implementation.
 
 use crate::{Personal, PublicKey, Purpose};
 use contracts::Sealed;
-use hpke::{Deserializable, OpModeR, OpModeS, Serializable, aead::AesGcm256, kdf::HkdfSha256, kem::X25519HkdfSha256};
+use hpke::{Deserializable, OpModeR, aead::AesGcm256, kdf::HkdfSha256, kem::X25519HkdfSha256};
+use rustls::crypto::{
+    aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_AES_256 as HPKE,
+    hpke::{Hpke, HpkePublicKey},
+};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -74,13 +81,11 @@ pub fn seal_to(key: &PublicKey, aad: &[u8], plain: &[u8]) -> Result<Sealed, Seal
     if plain.len() > PLAIN_MAX {
         return Err(SealError::TooLong);
     }
-    let recipient = <Kem as KemTrait>::PublicKey::from_bytes(key.as_bytes()).map_err(|_| SealError::BadKey)?;
-    let (enc, text) =
-        hpke::single_shot_seal::<AesGcm256, HkdfSha256, Kem>(&OpModeS::Base, &recipient, INFO, plain, aad)
-            .map_err(|_| SealError::BadKey)?;
+    let recipient = HpkePublicKey(key.as_bytes().to_vec());
+    let (enc, text) = HPKE.seal(INFO, aad, plain, &recipient).map_err(|_| SealError::BadKey)?;
     let mut out = Vec::with_capacity(plain.len() + OVERHEAD);
     out.push(VERSION);
-    out.extend_from_slice(&enc.to_bytes());
+    out.extend_from_slice(&enc.0);
     out.extend_from_slice(&text);
     Ok(Sealed(out))
 }
@@ -121,6 +126,7 @@ pub(crate) fn open(secret: &PrivateKey, aad: &[u8], sealed: &[u8]) -> Result<Per
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hpke::Serializable;
     use proptest::prelude::*;
 
     fn pair() -> (PrivateKey, PublicKey) {

@@ -1,9 +1,9 @@
-//! TLS of the client: ring, TLS 1.2 and 1.3, the roots compiled in, or a pinned authority in their place; a client certificate
+//! TLS of the client: aws-lc-rs, TLS 1.2 and 1.3, the roots compiled in, or a pinned authority in their place; a client certificate
 //! where the other side wants one (mutual TLS). Nothing process-wide.
 
 use rustls::{
     ClientConfig, RootCertStore,
-    crypto::ring::default_provider,
+    crypto::aws_lc_rs::default_provider,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 use std::{io, sync::Arc};

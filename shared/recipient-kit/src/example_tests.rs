@@ -142,7 +142,7 @@ async fn the_endpoint_believes_signatures_only() {
     let desk = SigningKey::from_bytes(&[8; 32]);
     let verifier = Verifier { secrets: vec![secret.clone()], keys: vec![desk.verifying_key()] };
     let router = http::router(contractor.clone(), verifier);
-    let signer = Signer::new(secret, desk);
+    let signer = Signer::new(secret, &desk);
     let send = |headers: webhook::Headers, bytes: Vec<u8>| {
         let request = Request::post(http::PATH)
             .header(webhook::ID, headers.id)

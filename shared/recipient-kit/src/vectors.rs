@@ -98,7 +98,7 @@ fn vectors(instruction: &str) -> Value {
     let bytes = instruction.as_bytes();
     let read = apply::parse(bytes).unwrap();
     let (secret, desk) = webhook_keys();
-    let headers = Signer::new(secret.clone(), desk.clone()).sign(&ID.to_string(), AT, bytes);
+    let headers = Signer::new(secret.clone(), &desk).sign(&ID.to_string(), AT, bytes);
     let mut ledger = Ledger::new(ME);
     ledger.take(&read).unwrap();
     let mut reports = json!({ "payload": report_of(bytes) });

@@ -10,8 +10,9 @@
 //! | `whsk_…` | the desk's Ed25519 key pair (64 bytes: secret, public) |
 //! | `whpk_…` | its public half (32 bytes) |
 
+use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use std::{collections::BTreeMap, fmt};
@@ -119,12 +120,14 @@ pub struct Headers {
 /// What signs for one endpoint: a secret of its own, and the desk's key where the contract has both.
 pub struct Signer {
     secret: Secret,
-    key: Option<SigningKey>,
+    key: Option<Ed25519KeyPair>,
 }
 
 impl Signer {
-    /// Both keys.
-    pub const fn new(secret: Secret, key: SigningKey) -> Self {
+    /// Both keys. Signing is aws-lc's (half the time); Ed25519 is deterministic, so the signatures are the same.
+    pub fn new(secret: Secret, key: &SigningKey) -> Self {
+        #[expect(clippy::expect_used, reason = "any 32 bytes are an Ed25519 seed")]
+        let key = Ed25519KeyPair::from_seed_unchecked(key.as_bytes()).expect("any 32 bytes are an Ed25519 seed");
         Self { secret, key: Some(key) }
     }
 
@@ -141,7 +144,7 @@ impl Signer {
         mac.update(&content);
         let v1 = STANDARD.encode(mac.finalize().into_bytes());
         let signature = match &self.key {
-            Some(key) => format!("v1a,{} v1,{v1}", STANDARD.encode(key.sign(&content).to_bytes())),
+            Some(key) => format!("v1a,{} v1,{v1}", STANDARD.encode(key.sign(&content))),
             None => format!("v1,{v1}"),
         };
         Headers { id: id.to_owned(), timestamp: now.to_string(), signature }
@@ -254,7 +257,7 @@ mod tests {
     const V1: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
 
     fn signer() -> Signer {
-        Signer::new(Secret::parse(SECRET).unwrap(), SigningKey::from_bytes(&[7; 32]))
+        Signer::new(Secret::parse(SECRET).unwrap(), &SigningKey::from_bytes(&[7; 32]))
     }
     fn secret_only() -> Verifier {
         Verifier { secrets: vec![Secret::parse(SECRET).unwrap()], keys: vec![] }

@@ -1,6 +1,6 @@
 //! Orders about duties towards persons and hospitals, and pages for paper.
 
-use super::{By, CommandError, Commands, limited};
+use super::{By, CommandError, Commands, WORDS_MAX, within};
 use contracts::{
     CaseId, Code, EntryId, IncidentItem, RecipientId, Sealed, Service, Timestamp, Uuid,
     duty::{
@@ -11,6 +11,9 @@ use contracts::{
     recipient::ToldStep,
     request::{Request, StaffCommand, StaffReply},
 };
+
+/// The most characters of a statement about an incident: nine items in one text, where the partner API takes each by itself.
+pub const STATEMENT_MAX: usize = 20_000;
 
 /// 漏えい等の通知 that came by telephone or on paper, before its words are sealed.
 #[derive(Clone, Debug)]
@@ -25,7 +28,7 @@ pub struct Incident<'a> {
     pub told: Vec<ToldStep>,
     /// Which items are stated.
     pub stated: Vec<IncidentItem>,
-    /// Their words; 1 to [`super::WORDS_MAX`] characters. Sealed before they leave the process.
+    /// Their words; 1 to [`STATEMENT_MAX`] characters. Sealed before they leave the process.
     pub statement: &'a str,
 }
 
@@ -85,7 +88,7 @@ impl Commands {
     /// 漏えい等の通知 by telephone or on paper.
     pub async fn record_incident(&self, by: By<'_>, incident: Incident<'_>) -> Result<StaffReply, CommandError> {
         let Incident { recipient, number, known_at, told, stated, statement } = incident;
-        let statement = self.words(&by, "statement", statement)?;
+        let statement = self.words(&by, "statement", statement, STATEMENT_MAX)?;
         self.duty(by, RecordIncident { recipient, number, known_at, told, stated, statement }).await
     }
 
@@ -97,7 +100,8 @@ impl Commands {
         cause: Option<&str>,
         measures: Option<&str>,
     ) -> Result<StaffReply, CommandError> {
-        let sealed = |field, words: Option<&str>| words.map(|words| self.words(&by, field, words)).transpose();
+        let sealed =
+            |field, words: Option<&str>| words.map(|words| self.words(&by, field, words, WORDS_MAX)).transpose();
         let (cause, measures) = (sealed("cause", cause)?, sealed("measures", measures)?);
         self.duty(by, AnswerComplaint { complaint, cause, measures }).await
     }
@@ -105,7 +109,7 @@ impl Commands {
     /// 取次ぎの記録.
     pub async fn record_relay(&self, by: By<'_>, relay: Relay<'_>) -> Result<StaffReply, CommandError> {
         let Relay { entry, case, sender, acquired, basis, received_at } = relay;
-        let sender = self.words(&by, "sender", sender)?;
+        let sender = self.words(&by, "sender", sender, WORDS_MAX)?;
         self.duty(by, RecordRelay { entry, case, sender, acquired, basis, received_at }).await
     }
 
@@ -115,7 +119,7 @@ impl Commands {
     }
 
     /// Words of an order, bound to it.
-    fn words(&self, by: &By<'_>, field: &'static str, words: &str) -> Result<Sealed, CommandError> {
-        self.seal(Service::OptOut, by.token.as_bytes(), limited(field, words)?)
+    fn words(&self, by: &By<'_>, field: &'static str, words: &str, max: usize) -> Result<Sealed, CommandError> {
+        self.seal(Service::OptOut, by.token.as_bytes(), within(field, words, max)?)
     }
 }

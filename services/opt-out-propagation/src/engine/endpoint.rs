@@ -2,7 +2,7 @@
 //! the database and the recorder.
 
 use super::{
-    Lease, Place, Record, Shared,
+    Fresh, Lease, Place, Record, Shared,
     recorder::Again,
     store::{self, Load},
 };
@@ -18,7 +18,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::task::JoinSet;
+use tokio::{sync::mpsc, task::JoinSet, time::MissedTickBehavior};
 use tracing::Instrument;
 
 /// Bodies read at once: up to 4 MiB in memory per endpoint.
@@ -52,7 +52,13 @@ struct Task {
 }
 
 /// Until the lease is lost or the process stops.
-pub(super) async fn run(shared: Arc<Shared>, lease: Arc<Lease>, transport: Arc<dyn Transport>, cursor: i64) {
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    lease: Arc<Lease>,
+    transport: Arc<dyn Transport>,
+    cursor: i64,
+    mut handed: mpsc::Receiver<Vec<Fresh>>,
+) {
     let done = loop {
         match store::done_beyond(&shared.db, lease.endpoint, cursor).await {
             Ok(done) => break done,
@@ -64,7 +70,9 @@ pub(super) async fn run(shared: Arc<Shared>, lease: Arc<Lease>, transport: Arc<d
     };
     let mut news = shared.news.clone();
     let stop = shared.stop.clone();
-    let poll = shared.settings.poll();
+    // Its own clock: however much goes on, what is due again is looked for in its time.
+    let mut look = tokio::time::interval(shared.settings.poll());
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut task = Task {
         shared,
         lease: lease.clone(),
@@ -87,12 +95,13 @@ pub(super) async fn run(shared: Arc<Shared>, lease: Arc<Lease>, transport: Arc<d
             () = stop.asked() => break,
             Some(Ok(landed)) = task.flying.join_next() => task.landed(landed).await,
             () = lease.has_place(), if task.full => {}
+            Some(batch) = handed.recv() => task.handed(batch),
             changed = news.changed() => {
+                // What is to be repeated is due by the clock, not by what is new.
                 task.look_fresh = true;
-                task.look_again = true;
                 if changed.is_err() { return }
             }
-            () = tokio::time::sleep(poll) => {
+            _ = look.tick() => {
                 task.look_fresh = true;
                 task.look_again = true;
             }
@@ -176,6 +185,26 @@ impl Task {
         }
     }
 
+    /// What the fan-out of this process just issued. Positions have no gap, so what follows what was read last is the next; the
+    /// rest is read in its order, as is what is too much to be held.
+    fn handed(&mut self, batch: Vec<Fresh>) {
+        for fresh in batch {
+            let Fresh { position, instruction, body, trace, .. } = fresh;
+            if position <= self.window.read() {
+                continue;
+            }
+            let fits = self.waiting.len() < READ && self.window.room() > 0;
+            if position > self.window.read() + 1 || !fits {
+                telemetry::count("madoguchi.delivery.read_back", if fits { "gap" } else { "behind" });
+                self.look_fresh = true;
+                return;
+            }
+            if self.window.reads(position) {
+                self.waiting.push_back(Load { position, instruction, body, trace, tries: 0, again: false });
+            }
+        }
+    }
+
     fn send(&mut self, load: Load, place: Place) {
         if load.again {
             self.again_flying.insert(load.position);
@@ -212,7 +241,6 @@ impl Task {
             self.fresh_flying -= 1;
             self.window.finish(position)
         };
-        self.look_fresh |= self.window.room() > 0 && !again;
         self.look_again |= again;
         let again = match sent.outcome {
             Outcome::Ok => None,

@@ -6,10 +6,12 @@
 
 mod endpoint;
 mod lease;
+mod news;
 mod recorder;
 mod store;
 
 pub use lease::{Lease, Place, UNRECORDED_MAX};
+pub use news::{Fresh, News};
 pub use recorder::{Again, Record, record};
 pub use store::{Taken, release, renew, take};
 
@@ -25,12 +27,16 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
-    sync::{Notify, mpsc, watch},
+    sync::{mpsc, watch},
     task::JoinHandle,
 };
 
 /// Outcomes that wait to be recorded; beyond it senders wait.
 const RECORDS_MAX: usize = 4096;
+/// How soon after news the leases are looked after: a new endpoint waits that long, and many news are looked after together.
+const LEASES_AFTER: Duration = Duration::from_millis(200);
+/// Batches of the fan-out that wait for one endpoint; those beyond it are read from the database.
+const HANDED: usize = 16;
 /// How long what is in flight may go on when the process stops.
 const LAST_FLIGHTS: Duration = Duration::from_secs(5);
 
@@ -52,7 +58,7 @@ pub struct Engine {
     /// Makes transports.
     pub opens: Arc<dyn Opens>,
     /// Rung when there is something new to deliver.
-    pub wake: Arc<Notify>,
+    pub wake: Arc<News>,
     /// Ends it.
     pub stop: Stop,
 }
@@ -60,6 +66,7 @@ pub struct Engine {
 struct Held {
     lease: Arc<Lease>,
     task: JoinHandle<()>,
+    fresh: mpsc::Sender<Vec<Fresh>>,
 }
 
 impl Engine {
@@ -83,12 +90,7 @@ impl Engine {
             self.keep(me, &held).await;
             self.take_more(me, &shared, &mut held).await;
             telemetry::level("madoguchi.delivery.endpoints", held.len() as f64, "held");
-            tokio::select! {
-                _ = self.stop.pause(self.settings.renew()) => {}
-                () = self.wake.notified() => {}
-            }
-            // Before the leases are looked after: what is new goes out under those that are good already.
-            news.send_modify(|n| *n += 1);
+            self.tell_news(&news, &held).await;
         }
         for Held { mut task, .. } in held.into_values() {
             if tokio::time::timeout(LAST_FLIGHTS, &mut task).await.is_err() {
@@ -99,6 +101,25 @@ impl Engine {
         let _ = tokio::time::timeout(LAST_FLIGHTS, recorder).await;
         if let Err(error) = release(&self.db, me).await {
             tracing::warn!(%error, "leases could not be given back; they end by themselves");
+        }
+    }
+
+    /// Until the leases are to be looked after again: in their time, or a moment after something was new, which may be an
+    /// endpoint. What is new goes out at once under the leases that are good already, and does not wait for those writes.
+    async fn tell_news(&self, news: &watch::Sender<u64>, held: &HashMap<Uuid, Held>) {
+        let mut until = Instant::now() + self.settings.renew();
+        while !self.stop.is_asked() {
+            let pause = until.saturating_duration_since(Instant::now());
+            tokio::select! {
+                _ = self.stop.pause(pause) => return,
+                () = self.wake.heard() => {
+                    let (issued, more) = self.wake.take();
+                    if !hand_over(issued, held) || more {
+                        news.send_modify(|n| *n += 1);
+                    }
+                    until = until.min(Instant::now() + LEASES_AFTER);
+                }
+            }
         }
     }
 
@@ -144,8 +165,9 @@ impl Engine {
             match self.opens.open(&address) {
                 Ok(transport) => {
                     let lease = Arc::new(Lease::new(&row, begun + self.settings.good_for()));
-                    let task = tokio::spawn(endpoint::run(shared.clone(), lease.clone(), transport, row.cursor));
-                    held.insert(row.id, Held { lease, task });
+                    let (fresh, handed) = mpsc::channel(HANDED);
+                    let run = endpoint::run(shared.clone(), lease.clone(), transport, row.cursor, handed);
+                    held.insert(row.id, Held { lease, task: tokio::spawn(run), fresh });
                 }
                 // It is not renewed, so it is tried again after the lease: alarmed each time.
                 Err(reason) => {
@@ -155,4 +177,23 @@ impl Engine {
             }
         }
     }
+}
+
+/// Gives what was issued to the endpoints that are held here. `false`: some of it is to be read from the database.
+fn hand_over(issued: Vec<Fresh>, held: &HashMap<Uuid, Held>) -> bool {
+    let mut by_endpoint: HashMap<Uuid, Vec<Fresh>> = HashMap::new();
+    for fresh in issued {
+        by_endpoint.entry(fresh.endpoint).or_default().push(fresh);
+    }
+    let mut all = true;
+    for (endpoint, batch) in by_endpoint {
+        // Another process' endpoint is that process' business.
+        let Some(to) = held.get(&endpoint) else { continue };
+        if let Err(error) = to.fresh.try_send(batch) {
+            let batch = error.into_inner();
+            telemetry::add("madoguchi.delivery.read_back", batch.len() as u64, "behind");
+            all = false;
+        }
+    }
+    all
 }

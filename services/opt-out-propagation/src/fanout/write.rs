@@ -3,6 +3,7 @@
 use super::{Batch, Job, Kind, Pass, Prepared, in_force};
 use crate::{
     change::{self, Change},
+    engine::Fresh,
     instruction::{self, Instruction, Terms},
     propagation::{self, Words},
 };
@@ -33,15 +34,24 @@ struct Issued {
     body: Vec<u8>,
 }
 
+impl Issued {
+    /// For the deliveries, once it is committed.
+    fn fresh(self) -> Fresh {
+        let (position, trace) = (self.terms.position, self.trace.map(|trace| trace.as_str().to_owned()));
+        Fresh { endpoint: self.endpoint, position, instruction: self.id.0, body: self.body, trace }
+    }
+}
+
+/// What was done; and what was issued, in the order of positions, which holds once this is committed.
 pub(super) fn write<'c>(
     tx: &'c mut PgConnection,
     prepared: Prepared,
     batch: Batch,
-) -> BoxFuture<'c, Result<Pass, DbError>> {
+) -> BoxFuture<'c, Result<(Pass, Vec<Fresh>), DbError>> {
     Box::pin(async move {
         let one = sqlx::query("select from one where job = 'fan-out' for update skip locked").fetch_optional(&mut *tx);
         if one.await?.is_none() || in_force(&mut *tx).await? != prepared.candidates {
-            return Ok(Pass::Elsewhere);
+            return Ok((Pass::Elsewhere, vec![]));
         }
         let open = still_open(tx, &prepared.jobs).await?;
         let jobs: Vec<&Job> = prepared.jobs.iter().zip(open).filter_map(|(job, open)| open.then_some(job)).collect();
@@ -50,7 +60,8 @@ pub(super) fn write<'c>(
         provisions(tx, &prepared, &issued, &jobs, batch).await?;
         births(tx, &issued, &jobs, batch).await?;
         marks(tx, &issued, &jobs, batch).await?;
-        Ok(Pass::Done(jobs.len()))
+        let done = Pass::Done(jobs.len());
+        Ok((done, issued.into_iter().map(Issued::fresh).collect()))
     })
 }
 

@@ -5,13 +5,13 @@
 
 use super::{Parcel, Sent, Transport};
 use crate::delivery::{Outcome, Why};
+use crate::engine::News;
 use async_nats::{HeaderMap, jetstream};
 use async_trait::async_trait;
 use chassis::{Bus, DbError, telemetry};
 use contracts::RecipientId;
 use futures::StreamExt;
 use std::{sync::Arc, time::Duration};
-use tokio::sync::Notify;
 
 /// The recipients' stream.
 pub const STREAM: &str = "OPTOUT";
@@ -52,7 +52,7 @@ impl Transport for NatsTransport {
 
 /// Looks whether the stream is the one that was seen last: every `every`, and at once when the steward says that it made
 /// something. A stream made anew is empty: everything not received is said again.
-pub async fn watch(bus: Arc<Bus>, every: Duration, deliveries: Arc<Notify>) {
+pub async fn watch(bus: Arc<Bus>, every: Duration, deliveries: Arc<News>) {
     let stop = bus.stopping();
     let mut hello = bus.nats().subscribe("bus.hello.*").await.ok();
     loop {
@@ -61,7 +61,7 @@ pub async fn watch(bus: Arc<Bus>, every: Duration, deliveries: Arc<Notify>) {
             Ok(again) => {
                 telemetry::add("madoguchi.delivery.stream_made_anew", again, "nats");
                 tracing::warn!(again, "the recipients' stream was made anew; what was not received is said again");
-                deliveries.notify_one();
+                deliveries.ring();
             }
             Err(error) => tracing::debug!(%error, "the recipients' stream cannot be looked at"),
         }

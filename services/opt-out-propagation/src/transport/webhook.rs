@@ -77,7 +77,7 @@ impl WebhookKeys {
     /// What signs for a recipient: keys of its own, none shared between two.
     pub fn signer(&self, recipient: RecipientId) -> Signer {
         let (secret, key) = self.parts(recipient);
-        Signer::new(secret, key)
+        Signer::new(secret, &key)
     }
 
     /// The same, as its contract says.

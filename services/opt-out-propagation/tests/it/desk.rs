@@ -101,7 +101,7 @@ impl Desk {
             remind_seconds: 60,
             sample_percent: 0,
             wake: Arc::new(Notify::new()),
-            deliveries: Arc::new(Notify::new()),
+            deliveries: Arc::default(),
         }
     }
 

@@ -5,7 +5,8 @@ use async_trait::async_trait;
 use contracts::Uuid;
 use opt_out_propagation::{
     delivery::Outcome,
-    engine::{self, Engine, Lease, Record, UNRECORDED_MAX},
+    engine::{self, Engine, Fresh, Lease, News, Record, UNRECORDED_MAX},
+    fanout::{FanOut, Pass},
     transport::{Address, Opens, Parcel, Sent, Transport},
 };
 use recipient_kit::RecipientKeys;
@@ -126,13 +127,8 @@ fn process(desk: &Desk, sink: &Arc<Sink>) -> tokio::runtime::Runtime {
     runtime.spawn(async move {
         let db = rt.db("optout").await.unwrap();
         let settings: opt_out_propagation::settings::Settings = rt.section("optout").unwrap();
-        let engine = Engine {
-            db,
-            settings,
-            opens: Arc::new(Sinks(sink)),
-            wake: Arc::new(Notify::new()),
-            stop: chassis::Stop::new(),
-        };
+        let engine =
+            Engine { db, settings, opens: Arc::new(Sinks(sink)), wake: Arc::default(), stop: chassis::Stop::new() };
         engine.run().await;
     });
     runtime
@@ -146,7 +142,7 @@ async fn a_process_killed_in_full_flow_loses_nothing_and_repeats_at_most_its_win
         desk.stop("ヤマダ").await;
     }
     let fan = desk.fan_out();
-    while fan.pass().await.unwrap() != opt_out_propagation::fanout::Pass::Done(0) {}
+    while fan.pass().await.unwrap() != Pass::Done(0) {}
     let sink = Arc::new(Sink::default());
     let mut kills = 0;
     for at in [10, 60, 110] {
@@ -177,4 +173,48 @@ async fn a_process_killed_in_full_flow_loses_nothing_and_repeats_at_most_its_win
         .count("select count(*) from (select from attempt where outcome = 'ok' group by endpoint, position having count(*) > 1) x")
         .await;
     assert_eq!(twice, 0, "none is recorded ok twice");
+}
+
+#[tokio::test]
+async fn what_was_just_issued_is_handed_over_and_what_was_not_is_read_in_its_order() {
+    let desk = Desk::quiet().await;
+    insert_recipient(&desk, "contractor", &RecipientKeys::random().unwrap()).await;
+    let (sink, news, stop) = (Arc::new(Sink::default()), Arc::<News>::default(), chassis::Stop::new());
+    let settings: opt_out_propagation::settings::Settings = desk.rt.section("optout").unwrap();
+    // It never looks by itself: what arrives was handed over, or found on the way to what was.
+    let settings = opt_out_propagation::settings::Settings { poll_ms: 3_600_000, ..settings };
+    let (db, opens) = (desk.bus.db().clone(), Arc::new(Sinks(sink.clone())));
+    let engine = Engine { db, settings, opens, wake: news.clone(), stop: stop.clone() };
+    let running = tokio::spawn(engine.run());
+    let here = FanOut { deliveries: news.clone(), ..desk.fan_out() };
+    let elsewhere = desk.fan_out();
+    let arrived = async |wanted: usize| {
+        while sink.got.lock().unwrap().len() < wanted {
+            sink.arrived.notified().await;
+        }
+    };
+    desk.stop("ヤマダ").await;
+    assert_eq!(here.pass().await.unwrap(), Pass::Done(1));
+    arrived(1).await;
+    desk.stop("タナカ").await;
+    assert_eq!(elsewhere.pass().await.unwrap(), Pass::Done(1), "another process issues, and says nothing here");
+    desk.stop("サトウ").await;
+    assert_eq!(here.pass().await.unwrap(), Pass::Done(1));
+    arrived(3).await;
+    // What is known already is not sent again, and does not hold up what follows.
+    type Row = (Uuid, i64, Uuid, Vec<u8>);
+    let rows: Vec<Row> = sqlx::query_as("select endpoint, position, instruction, body from delivery order by position")
+        .fetch_all(desk.bus.db().pool())
+        .await
+        .unwrap();
+    let again =
+        |(endpoint, position, instruction, body): Row| Fresh { endpoint, position, instruction, body, trace: None };
+    news.issued(rows.into_iter().map(again).collect());
+    desk.stop("スズキ").await;
+    assert_eq!(here.pass().await.unwrap(), Pass::Done(1));
+    arrived(4).await;
+    stop.stop(Duration::from_secs(10)).await;
+    running.await.unwrap();
+    assert!(sink.got.lock().unwrap().values().all(|times| *times == 1), "each is sent once");
+    assert_eq!(desk.count("select cursor from endpoint").await, 4);
 }

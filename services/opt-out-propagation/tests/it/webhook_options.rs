@@ -200,7 +200,7 @@ async fn suspension_and_test_do_not_undo_each_other() {
 
 /// A TLS server that wants a client certificate of the invented authority.
 fn mutual() -> Arc<ServerConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let chain = |pem: &str| CertificateDer::pem_slice_iter(pem.as_bytes()).map(Result::unwrap).collect::<Vec<_>>();
     let mut roots = RootCertStore::empty();
     chain(CA).into_iter().for_each(|one| roots.add(one).unwrap());

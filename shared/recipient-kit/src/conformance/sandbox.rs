@@ -106,7 +106,7 @@ impl Settings {
     }
 
     fn headers(&self, sign: Sign, id: &str, at: u64, body: &[u8]) -> Headers {
-        let by = |(secret, key): &(Secret, SigningKey)| Signer::new(secret.clone(), key.clone()).sign(id, at, body);
+        let by = |(secret, key): &(Secret, SigningKey)| Signer::new(secret.clone(), key).sign(id, at, body);
         match sign {
             Sign::Current => by(&self.current),
             Sign::Next => by(&self.next),
