@@ -284,7 +284,7 @@ pub fn body(words: Words) -> Option<Vec<u8>> {
     serde_json::to_vec(&instruction).ok().filter(|bytes| bytes.len() <= BODY_MAX)
 }
 
-/// What a body says of whom it is for; the rest, the sealed identifiers before all, is passed over.
+/// What a body of our own form says of whom it is for; the rest, the sealed identifiers before all, is passed over.
 #[derive(Deserialize)]
 struct For {
     subject: RecipientId,
@@ -299,7 +299,12 @@ struct Audience {
 /// The last look before the wire: does this body belong to this recipient? Whatever else went wrong, another's
 /// instruction is not sent.
 pub fn is_for(body: &[u8], recipient: RecipientId) -> bool {
-    serde_json::from_slice::<For>(body).is_ok_and(|i| i.subject == recipient && i.data.audience == recipient)
+    match serde_json::from_slice::<For>(body) {
+        Ok(i) => i.subject == recipient && i.data.audience == recipient,
+        // Another representation (FHIR) says it elsewhere: read whole.
+        Err(_) => serde_json::from_slice::<Instruction>(body)
+            .is_ok_and(|i| i.subject == recipient && i.data.audience == recipient),
+    }
 }
 
 #[cfg(test)]

@@ -189,8 +189,11 @@ fn a_body_says_whom_it_is_for_and_nothing_internal() {
         deadline: "2026-11-29T00:00:00Z".parse().unwrap(),
     };
     let bytes = body(words.clone()).unwrap();
-    assert!(is_for(&bytes, words.recipient));
-    assert!(!is_for(&bytes, id(3)));
+    let fhir = body(Words { representation: Representation::FhirConsent, ..words.clone() }).unwrap();
+    for bytes in [&bytes, &fhir] {
+        assert!(is_for(bytes, words.recipient));
+        assert!(!is_for(bytes, id(3)));
+    }
     assert!(!is_for(b"{}", words.recipient));
     let text = String::from_utf8(bytes).unwrap();
     assert!(!text.contains(&words.entry.to_string()) && !text.contains("traceparent"), "{text}");

@@ -11,6 +11,7 @@ mod recorder;
 mod store;
 
 pub use lease::{Lease, Place, UNRECORDED_MAX};
+use news::Issued;
 pub use news::{Fresh, News};
 pub use recorder::{Again, Record, record};
 pub use store::{Taken, release, renew, take};
@@ -33,7 +34,7 @@ use tokio::{
 
 /// Outcomes that wait to be recorded; beyond it senders wait.
 const RECORDS_MAX: usize = 4096;
-/// How soon after news the leases are looked after: a new endpoint waits that long, and many news are looked after together.
+/// How soon after something was issued the leases are looked after: many are looked after together.
 const LEASES_AFTER: Duration = Duration::from_millis(200);
 /// Batches of the fan-out that wait for one endpoint; those beyond it are read from the database.
 const HANDED: usize = 16;
@@ -104,8 +105,8 @@ impl Engine {
         }
     }
 
-    /// Until the leases are to be looked after again: in their time, or a moment after something was new, which may be an
-    /// endpoint. What is new goes out at once under the leases that are good already, and does not wait for those writes.
+    /// Until the leases are to be looked after again: in their time, at once when an endpoint changed, and a moment after something
+    /// was issued. What is issued goes out at once under the leases that are good already, and does not wait for those writes.
     async fn tell_news(&self, news: &watch::Sender<u64>, held: &HashMap<Uuid, Held>) {
         let mut until = Instant::now() + self.settings.renew();
         while !self.stop.is_asked() {
@@ -113,9 +114,13 @@ impl Engine {
             tokio::select! {
                 _ = self.stop.pause(pause) => return,
                 () = self.wake.heard() => {
-                    let (issued, more) = self.wake.take();
-                    if !hand_over(issued, held) || more {
+                    let Issued { fresh, more, changed } = self.wake.take();
+                    if !hand_over(fresh, held) || more || changed {
                         news.send_modify(|n| *n += 1);
+                    }
+                    // What an endpoint is sent with may be another from now on: its lease was taken away.
+                    if changed {
+                        return;
                     }
                     until = until.min(Instant::now() + LEASES_AFTER);
                 }

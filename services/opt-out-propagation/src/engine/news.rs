@@ -31,16 +31,19 @@ pub struct News {
 }
 
 #[derive(Debug, Default)]
-struct Issued {
-    fresh: Vec<Fresh>,
+pub(super) struct Issued {
+    /// What is handed over.
+    pub fresh: Vec<Fresh>,
     /// Not everything that is new is among them.
-    more: bool,
+    pub more: bool,
+    /// Endpoints are to be looked after.
+    pub changed: bool,
 }
 
 impl News {
-    /// There is something new: an endpoint, or something to send that is not at hand.
+    /// Something else is new: an endpoint, what it is sent with, or something to send that is not at hand.
     pub fn ring(&self) {
-        self.issued.lock().unwrap_or_else(PoisonError::into_inner).more = true;
+        self.issued.lock().unwrap_or_else(PoisonError::into_inner).changed = true;
         self.bell.notify_one();
     }
     /// These were issued, in the order of their positions.
@@ -60,9 +63,8 @@ impl News {
     pub(super) async fn heard(&self) {
         self.bell.notified().await;
     }
-    /// What came with it; and whether there is more, to be looked for in the database.
-    pub(super) fn take(&self) -> (Vec<Fresh>, bool) {
-        let issued = std::mem::take(&mut *self.issued.lock().unwrap_or_else(PoisonError::into_inner));
-        (issued.fresh, issued.more)
+    /// What came with it.
+    pub(super) fn take(&self) -> Issued {
+        std::mem::take(&mut *self.issued.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
