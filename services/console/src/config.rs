@@ -21,6 +21,12 @@ pub struct Letters {
 }
 
 impl Letters {
+    /// 差出人, where the paper does not say it already.
+    pub fn from(&self) -> Option<letter::Sender> {
+        let sender = || letter::Sender { name: self.sender.clone(), lines: self.lines.clone() };
+        (!self.sender.is_empty()).then(sender)
+    }
+
     /// Checks what types do not say.
     ///
     /// # Errors

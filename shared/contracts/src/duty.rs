@@ -174,13 +174,13 @@ pub enum Print {
     },
 }
 
-/// The reply to a [`Print`]: a page for paper.
+/// The reply to a [`Print`]: what stands on the paper.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "result", rename_all = "kebab-case")]
 pub enum Printed {
-    /// HTML, sealed to the console; additional data = the order's token.
-    Page {
-        /// The page.
+    /// The values of the paper (`papers::Paper`) as JSON, sealed to the console; additional data = the order's token.
+    Values {
+        /// The values.
         sealed: Sealed,
     },
     /// It is not printed, for this reason.

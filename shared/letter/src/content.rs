@@ -124,6 +124,8 @@ pub enum Block {
     Closing(String),
     /// The next block begins a page.
     NewPage,
+    /// From here on the text is in this language: for who listens, and how it is cut into lines is the same.
+    Language(Lang),
 }
 
 /// Most characters of one letter, blocks, cells of one table, pages.
@@ -233,7 +235,7 @@ impl Letter {
                 Block::Field { label, .. } | Block::Signature { label } => label.len(),
                 Block::Choices { label, choices } => label.len() + of(choices),
                 Block::Qr { words, .. } => words.len(),
-                Block::NewPage => 0,
+                Block::NewPage | Block::Language(_) => 0,
             })
             .sum();
         // Three bytes a character is the usual in Japanese; a limit need not be exact.

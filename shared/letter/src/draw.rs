@@ -37,8 +37,8 @@ pub(crate) fn file(letter: &Letter, pages: &Pages) -> Result<Vec<u8>, LetterErro
         .map_err(wrong)?;
     let settings = SerializeSettings { configuration, enable_tagging: true, ..SerializeSettings::default() };
     let mut document = Document::new_with(settings);
-    let mut ids: Vec<Vec<Identifier>> = vec![vec![]; pages.originals.len()];
-    let (mut sheets, mut marks) = (vec![vec![]; pages.count], vec![0; pages.originals.len()]);
+    let mut ids: Vec<Vec<Identifier>> = vec![vec![]; pages.leaves.len()];
+    let (mut sheets, mut marks) = (vec![vec![]; pages.count], vec![0; pages.leaves.len()]);
     for placed in &pages.marks {
         sheets[placed.page].push(placed);
         if let Some(leaf) = placed.leaf {
@@ -46,12 +46,12 @@ pub(crate) fn file(letter: &Letter, pages: &Pages) -> Result<Vec<u8>, LetterErro
         }
     }
     // A part of a text that goes on elsewhere would be said whole each time.
-    let written = |leaf: usize, piece: usize| pages.originals[leaf].as_deref().filter(|_| marks[leaf] == piece);
+    let written = |leaf: usize, piece: usize| pages.leaves[leaf].original.as_deref().filter(|_| marks[leaf] == piece);
     for sheet in sheets {
         let setting = PageSettings::from_wh(PAGE.0, PAGE.1).ok_or_else(|| LetterError::File("page".to_owned()))?;
         let mut page = document.start_page_with(setting);
         let mut surface = page.surface();
-        draw(&mut surface, letter, &sheet, &written, &mut ids);
+        draw(&mut surface, pages, &sheet, &written, &mut ids);
         surface.finish();
         page.finish();
     }
@@ -83,7 +83,7 @@ fn metadata(letter: &Letter) -> Metadata {
 /// One page; what stands together under one leaf is one piece of content. `written` is what a whole leaf was written as.
 fn draw<'a>(
     surface: &mut Surface<'_>,
-    letter: &Letter,
+    pages: &Pages,
     sheet: &[&Placed],
     written: &impl Fn(usize, usize) -> Option<&'a str>,
     ids: &mut [Vec<Identifier>],
@@ -91,7 +91,7 @@ fn draw<'a>(
     for piece in sheet.chunk_by(|a, b| a.leaf == b.leaf) {
         match piece[0].leaf {
             Some(leaf) => {
-                let tag = SpanTag::empty().with_lang(Some(letter.lang.tag()));
+                let tag = SpanTag::empty().with_lang(Some(pages.leaves[leaf].lang.tag()));
                 let tag = tag.with_actual_text(written(leaf, piece.len()));
                 ids[leaf].push(surface.start_tagged(ContentTag::Span(tag)));
             }

@@ -71,14 +71,22 @@ pub(crate) enum Node {
     Group(Role, Vec<Node>),
 }
 
+/// One piece of text.
+#[derive(Clone, Debug)]
+pub(crate) struct Leaf {
+    /// What was written, where that is not what is printed.
+    pub original: Option<String>,
+    /// In which language.
+    pub lang: Lang,
+}
+
 /// A letter on pages.
 #[derive(Clone, Debug)]
 pub(crate) struct Pages {
     pub count: usize,
     pub marks: Vec<Placed>,
     pub tree: Vec<Node>,
-    /// Per leaf: what was written, where that is not what is printed.
-    pub originals: Vec<Option<String>>,
+    pub leaves: Vec<Leaf>,
     pub replaced: Vec<Replaced>,
 }
 
@@ -96,7 +104,8 @@ struct Flow {
     tree: Vec<Node>,
     notes: Notes,
     /// One per leaf.
-    originals: Vec<Option<String>>,
+    leaves: Vec<Leaf>,
+    lang: Lang,
 }
 
 impl Flow {
@@ -108,8 +117,8 @@ impl Flow {
         self.new_leaf((!same).then_some(written))
     }
     fn new_leaf(&mut self, original: Option<String>) -> usize {
-        self.originals.push(original);
-        self.originals.len() - 1
+        self.leaves.push(Leaf { original, lang: self.lang });
+        self.leaves.len() - 1
     }
     fn put(&mut self, leaf: Option<usize>, mark: Mark) {
         self.marks.push(Placed { page: self.page, leaf, mark });
@@ -179,11 +188,12 @@ impl<'a> Drawn<'a> {
 /// Lays a letter out.
 pub(crate) fn pages(letter: &Letter) -> Result<Pages, LetterError> {
     let notes = Notes::default();
-    let mut flow = Flow { page: 0, y: TOP, marks: vec![], tree: vec![], notes, originals: vec![] };
+    let mut flow = Flow { page: 0, y: TOP, marks: vec![], tree: vec![], notes, leaves: vec![], lang: letter.lang };
     head(&mut flow, letter)?;
     for (n, block) in letter.blocks.iter().enumerate() {
         flow.notes.place = Place::Block(n + 1);
-        one(&mut flow, letter.lang, block, n + 1)?;
+        let lang = flow.lang;
+        one(&mut flow, lang, block, n + 1)?;
         if flow.page >= PAGES_MAX {
             return Err(LetterError::TooMuch { what: "pages", given: flow.page + 1, max: PAGES_MAX });
         }
@@ -191,8 +201,8 @@ pub(crate) fn pages(letter: &Letter) -> Result<Pages, LetterError> {
     let count = flow.page + 1;
     flow.notes.place = Place::Reference;
     feet(&mut flow, letter, count);
-    let Flow { marks, tree, originals, notes, .. } = flow;
-    Ok(Pages { count, marks, tree, originals, replaced: notes.all })
+    let Flow { marks, tree, leaves, notes, .. } = flow;
+    Ok(Pages { count, marks, tree, leaves, replaced: notes.all })
 }
 
 /// A text for who listens: as it is printed.
@@ -304,6 +314,7 @@ fn one(flow: &mut Flow, lang: Lang, block: &Block, n: usize) -> Result<(), Lette
         Block::Signature { label } => signature(flow, lang, label),
         Block::Qr { data, words } => qr(flow, data, words, n)?,
         Block::NewPage => flow.new_page(),
+        Block::Language(lang) => flow.lang = *lang,
     }
     Ok(())
 }
@@ -465,12 +476,12 @@ fn repeat(flow: &mut Flow, head: &[String], widths: &[f32]) {
     if head.is_empty() {
         return;
     }
-    let before = (flow.marks.len(), flow.originals.len());
+    let before = (flow.marks.len(), flow.leaves.len());
     let _ = row(flow, head, widths, &[], |_| Role::HeadCell, true);
     for placed in &mut flow.marks[before.0..] {
         placed.leaf = None;
     }
-    flow.originals.truncate(before.1);
+    flow.leaves.truncate(before.1);
 }
 
 #[allow(clippy::cast_precision_loss)] // lines of a page

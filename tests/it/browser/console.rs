@@ -53,7 +53,7 @@ pub async fn from_the_link_to_a_confirmed_identity(chrome: &Chrome, desk: &Desk)
     assert!(!chrome.has(CONFIRM).await, "what is confirmed is not confirmed again");
     look_over(chrome, w.lang).await;
     the_other_pages(chrome, &w, &base, &filed).await;
-    duties::are_done(chrome, &w, &base, &filed).await;
+    duties::are_done(chrome, &w, desk, &base, &filed).await;
 }
 
 /// In a window of their own, which is given back.

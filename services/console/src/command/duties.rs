@@ -1,4 +1,4 @@
-//! Orders about duties towards persons and hospitals, and pages for paper.
+//! Orders about duties towards persons and hospitals, and papers to print.
 
 use super::{By, CommandError, Commands, WORDS_MAX, within};
 use contracts::{
@@ -63,7 +63,7 @@ impl Commands {
         self.order("order duty", by, order).await
     }
 
-    /// A page for paper, sealed to this console.
+    /// The values of a paper, sealed to this console.
     pub async fn print(&self, by: By<'_>, what: Print) -> Result<Printed, CommandError> {
         let command = self.command(by, Service::OptOut, what)?;
         self.ask(&command).await

@@ -3,15 +3,17 @@
 use super::{
     Answer, App, Page,
     answer::{self, Next},
+    download::attachment,
     guard::{Fields, Signed, SignedIn, not_found_for},
-    html, orders,
+    html,
+    opened::opened,
+    orders,
 };
 use crate::command::{By, CommandError, duties::Relay};
 use askama::Template;
 use axum::{
     extract::{Path, State},
-    http::{StatusCode, header},
-    response::IntoResponse,
+    http::StatusCode,
 };
 use contracts::{
     Date, EntryId, Timestamp, Uuid,
@@ -22,6 +24,7 @@ use contracts::{
     },
     request::StaffReply,
 };
+use papers::Paper;
 use privacy::Purpose;
 
 #[derive(Template)]
@@ -185,7 +188,7 @@ pub async fn order(
     }
 }
 
-/// A page for paper: opened here, shown, forgotten.
+/// A paper: its values are opened here, made into a letter, handed to the browser, and forgotten.
 async fn print(app: &App, who: &SignedIn, by: By<'_>, entry: EntryId, fields: &Fields, next: Next) -> Answer {
     let what = match (fields.get("what"), fields.parsed::<Uuid>("of")) {
         (Some("stop-document"), Some(document)) => Print::StopDocument { document },
@@ -195,18 +198,29 @@ async fn print(app: &App, who: &SignedIn, by: By<'_>, entry: EntryId, fields: &F
         _ => return Ok(answer::refused_at(who, app, StatusCode::UNPROCESSABLE_ENTITY, "duty-incomplete", next)),
     };
     let token = by.token;
-    match app.commands.print(by, what).await {
-        Ok(Printed::Page { sealed }) => match app.key.open(token.as_bytes(), &sealed.0).map(|p| p.text()) {
-            Ok(Ok(text)) => {
-                let body = text.disclose(Purpose::ShowToStaff).clone();
-                Ok((StatusCode::OK, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], body).into_response())
-            }
-            _ => Ok(answer::refused_at(who, app, StatusCode::SERVICE_UNAVAILABLE, "values-unreadable", next)),
-        },
+    let sealed = match app.commands.print(by, what).await {
+        Ok(Printed::Values { sealed }) => sealed,
         Ok(Printed::Refused { reason }) => {
-            Ok(answer::answer(who, app, next, Ok(StaffReply::Refused { reason, at: None }), None))
+            return Ok(answer::answer(who, app, next, Ok(StaffReply::Refused { reason, at: None }), None));
         }
-        Err(error) => Ok(answer::failed(who, app, next, &error, None)),
+        Err(error) => return Ok(answer::failed(who, app, next, &error, None)),
+    };
+    let paper = match opened::<Paper>(app, token, &sealed) {
+        Ok(paper) => paper,
+        Err(why) => return why.answer(who, app, next),
+    };
+    let (today, desk) = (calendar::jst_date(app.clock.now()), app.letters.from());
+    let made = tokio::task::spawn_blocking(move || {
+        let paper = paper.disclose(Purpose::ShowToStaff);
+        letter::make(&paper.letter(today, desk)).map(|made| (paper.word(), made.pdf))
+    });
+    match made.await {
+        Ok(Ok((word, file))) => Ok(attachment(&format!("{word}-{}.pdf", entry.0), "application/pdf", file)),
+        Ok(Err(error)) => {
+            tracing::warn!(%entry, %error, "a paper cannot be printed");
+            Ok(answer::refused_at(who, app, StatusCode::UNPROCESSABLE_ENTITY, "paper-not-printed", next))
+        }
+        Err(_) => Ok(answer::refused_at(who, app, StatusCode::INTERNAL_SERVER_ERROR, "paper-not-printed", next)),
     }
 }
 

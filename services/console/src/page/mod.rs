@@ -290,7 +290,6 @@ pub fn router(app: App, settings: &Settings) -> Router {
         .route("/duties/{entry}", get(duties::page))
         .route("/duties/{entry}/{order}", post(duties::order))
         .route("/complaints/{complaint}/told", post(duties::told))
-        .route("/assets/print.css", get(print_css))
         .route("/staff", get(staff::page).post(staff::add))
         .route("/staff/{staff}/{what}", post(staff::change))
         .route("/assets/console.css", get(css))
@@ -358,10 +357,6 @@ async fn headers(https: bool, request: Request, next: Next) -> Response {
 
 async fn css() -> Response {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("../../assets/console.css")).into_response()
-}
-
-async fn print_css() -> Response {
-    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("../../assets/print.css")).into_response()
 }
 
 async fn icon() -> Response {

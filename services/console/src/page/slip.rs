@@ -17,7 +17,7 @@ use contracts::{
     CaseId, Date, Kind, Language, PersonField, ReceiptNumber,
     arrival::{ShowSlip, SlipReply},
 };
-use letter::{Addressee, Block, Honorific, Letter, Sender};
+use letter::{Addressee, Block, Honorific, Letter};
 use privacy::{Personal, Purpose};
 use serde::Deserialize;
 
@@ -75,8 +75,7 @@ fn letter_of(slip: &Slip, language: Language, date: Date, letters: &Letters) -> 
             name: slip.name.clone(),
             honorific: Honorific::Sama,
         }),
-        from: (!letters.sender.is_empty())
-            .then(|| Sender { name: letters.sender.clone(), lines: letters.lines.clone() }),
+        from: letters.from(),
         blocks,
     }
 }

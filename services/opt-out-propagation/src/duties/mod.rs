@@ -1,11 +1,10 @@
 //! 窓口の義務: what the desk owes persons, hospitals and processors beside blocks and instructions. Orders of the staff, each with
-//! who and why, in one transaction under the fan-out's lock; what is shown of them; letters to print.
+//! who and why, in one transaction under the fan-out's lock; what is shown of them; papers to print.
 //!
-//! [`hospital`]: consents, work orders, disagreement, relayed requests. [`document`]: the document of Act art. 53 and its letters,
-//! pure. [`print`]: who gets them. [`supervision`], [`incident`], [`complaint`]: recipients. [`sweep`]: records whose time is over.
+//! [`hospital`]: consents, work orders, disagreement, relayed requests. [`print`]: the document of Act art. 53 and the letters around
+//! it, as values (the crate `papers` says what they are), and who gets them. [`supervision`], [`incident`], [`complaint`]: recipients. [`sweep`]: records whose time is over.
 
 pub mod complaint;
-pub mod document;
 pub mod end;
 pub mod hospital;
 pub mod incident;
@@ -25,7 +24,7 @@ use std::{path::PathBuf, sync::Arc};
 pub struct Duties {
     /// Orders about recipients: reasons, the fan-out's lock, the database.
     pub recipients: Arc<Recipients>,
-    /// Where other services' public keys are: pages for paper are sealed to the console.
+    /// Where other services' public keys are: papers are sealed to the console.
     pub keys: PathBuf,
 }
 

@@ -1,9 +1,7 @@
 //! Documents are made, kept sealed, and printed: whoever prints is written down first.
 
 use super::{
-    Duties, NO_ENTRY,
-    document::{self, Requester, StopDocument, Told, WorkOrder},
-    hospital, refused,
+    Duties, NO_ENTRY, hospital, refused,
 };
 use crate::retention::Record;
 use chassis::{AskError, DbError, HandleError, StaffReason};
@@ -13,7 +11,8 @@ use contracts::{
     request::{Disclose, DisclosedReply, StaffCommand, StaffReply},
 };
 use jiff_sqlx::ToSqlx;
-use privacy::{Personal, PublicKey, Purpose, RecordClass, seal_to};
+use papers::{Disagreement, Paper, Requester, StopDocument, StopNotice, Told, WorkOrder};
+use privacy::{Personal, PublicKey, Purpose, RecordClass, seal_json};
 use serde::Deserialize;
 
 /// Names table and column in what is sealed.
@@ -179,7 +178,7 @@ impl Duties {
             .await
     }
 
-    /// `req.optout.print`: a page, sealed to the console. Who prints and why is written down before anything is opened.
+    /// `req.optout.print`: the values of a paper, sealed to the console, which makes the letter. Who prints and why is written down before anything is opened.
     ///
     /// # Errors
     /// A database did not answer.
@@ -194,24 +193,23 @@ impl Duties {
         let why = StaffReason { cause, staff: command.staff, unit: None, sealed: command.why.0.clone(), at };
         let kept = self.recipients.bus.db().write(move |tx| Box::pin(async move { Ok(why.keep(tx).await.map(drop)?) }));
         kept.await?;
-        let page = match command.order {
+        let paper = match command.order {
             Print::StopDocument { document } => self.document(document).await?,
             Print::WorkOrder { work_order } => self.work_order(work_order, cause).await?,
             Print::StopNotice { entry } => self.notice(entry).await?,
             Print::DisagreementLetter { entry } => self.letter(entry).await?,
         };
-        let page = match page {
-            Ok(page) => page,
+        let paper = match paper {
+            Ok(paper) => paper,
             Err(reason) => return no(reason),
         };
         let unavailable = |e: String| HandleError::Unavailable(e);
         let console = PublicKey::load(&self.keys.join("console.pub")).map_err(|e| unavailable(e.to_string()))?;
-        let sealed = seal_to(&console, cause.as_bytes(), page.disclose(Purpose::ShowToStaff).as_bytes())
-            .map_err(|e| unavailable(e.to_string()))?;
-        Ok(Printed::Page { sealed })
+        let sealed = seal_json(&console, cause.as_bytes(), &paper).map_err(|e| unavailable(e.to_string()))?;
+        Ok(Printed::Values { sealed })
     }
 
-    async fn document(&self, id: Uuid) -> Result<Result<Personal<String>, Code>, HandleError> {
+    async fn document(&self, id: Uuid) -> Result<Result<Personal<Paper>, Code>, HandleError> {
         let body: Option<Vec<u8>> = sqlx::query_scalar("select body from stop_document where id = $1")
             .bind(id)
             .fetch_optional(self.pool())
@@ -224,10 +222,10 @@ impl Duties {
             Err(error) => return Err(HandleError::Unavailable(error.to_string())),
         };
         let document: Result<Personal<StopDocument>, _> = opened.json();
-        Ok(document.map(|d| d.map(document::stop_document)).map_err(|_| Code::of("document-unreadable")))
+        Ok(document.map(|d| d.map(|d| Paper::StopDocument(d.clone()))).map_err(|_| Code::of("document-unreadable")))
     }
 
-    async fn work_order(&self, id: Uuid, cause: Uuid) -> Result<Result<Personal<String>, Code>, HandleError> {
+    async fn work_order(&self, id: Uuid, cause: Uuid) -> Result<Result<Personal<Paper>, Code>, HandleError> {
         let Some(ground) = self.ground(id).await? else { return Ok(Err(Code::of("no-such-work-order"))) };
         if self.recipients.register.retention().needs_consent(self.today()) {
             let mut db = self.pool().acquire().await.map_err(DbError::from)?;
@@ -243,7 +241,7 @@ impl Duties {
         let person = person.map_err(|e| HandleError::Unavailable(e.to_string()))?;
         Ok(Ok(document.map(|document| {
             let who = person.disclose(Purpose::AnswerRequest);
-            document::work_order(&WorkOrder {
+            Paper::WorkOrder(WorkOrder {
                 document: document.clone(),
                 patient: who.name.clone().unwrap_or_else(|| who.kana.clone()),
                 kana: who.kana.clone(),
@@ -252,7 +250,7 @@ impl Duties {
         })))
     }
 
-    async fn notice(&self, entry: EntryId) -> Result<Result<Personal<String>, Code>, HandleError> {
+    async fn notice(&self, entry: EntryId) -> Result<Result<Personal<Paper>, Code>, HandleError> {
         let row: Option<(String, Time)> = sqlx::query_as(
             "select scope, blocked_since from register_entry where entry = $1 and blocked_since is not null",
         )
@@ -279,11 +277,12 @@ impl Duties {
                 let received_at = received.get(n).copied().flatten().map(|t| t.to_jiff());
                 Told { hospital: hospital.clone(), told: told || received_at.is_some(), received_at }
             });
-            document::stop_notice(scope, calendar::jst_date(blocked.to_jiff()), &hospitals.collect::<Vec<_>>())
+            let blocked_on = calendar::jst_date(blocked.to_jiff());
+            Paper::StopNotice(StopNotice { scope, blocked_on, told: hospitals.collect() })
         })))
     }
 
-    async fn letter(&self, entry: EntryId) -> Result<Result<Personal<String>, Code>, HandleError> {
+    async fn letter(&self, entry: EntryId) -> Result<Result<Personal<Paper>, Code>, HandleError> {
         let at: Option<Time> = sqlx::query_scalar(
             "select received_at from disagreement where entry = $1 order by received_at desc limit 1",
         )
@@ -292,7 +291,8 @@ impl Duties {
         .await
         .map_err(DbError::from)?;
         Ok(at
-            .map(|at| Personal::new(document::disagreement(calendar::jst_date(at.to_jiff()))))
+            .map(|at| Disagreement { received_on: calendar::jst_date(at.to_jiff()) })
+            .map(|about| Personal::new(Paper::DisagreementLetter(about)))
             .ok_or(Code::of("nobody-disagreed")))
     }
 }

@@ -22,6 +22,7 @@ use opt_out_propagation::{
     recipients::Recipients,
     rows::InstructionRows,
 };
+use papers::Paper;
 use privacy::{Personal, PublicKey, Purpose, ServiceKey};
 use recipient_kit::{Identifiers, RecipientKeys, digest_of, report};
 use serde_json::{Value, json};
@@ -76,16 +77,17 @@ impl Desk {
         }
     }
 
-    /// Prints as the console does; the page, or why not.
+    /// Prints as the console does; what the letter says, or why there is none.
     async fn print(&self, what: Print) -> Result<String, String> {
         let key = ServiceKey::load_or_create(self.rt.keys_dir(), "console").unwrap();
         let token = Uuid::now_v7();
         let why = self.sealed(token, "交付のため");
         let order = StaffCommand { token, staff: StaffId::new(), why, traceparent: None, order: what };
         match self.ask(&order).await {
-            Printed::Page { sealed } => {
-                let page = key.open(token.as_bytes(), &sealed.0).unwrap().text().unwrap();
-                Ok(page.disclose(Purpose::ShowToStaff).clone())
+            Printed::Values { sealed } => {
+                let paper: Personal<Paper> = key.open(token.as_bytes(), &sealed.0).unwrap().json().unwrap();
+                let letter = paper.disclose(Purpose::ShowToStaff).letter(calendar_day(Timestamp::now()), None);
+                Ok(format!("{:?} {:?}", letter.from, letter.blocks))
             }
             Printed::Refused { reason } => Err(reason.to_string()),
         }
