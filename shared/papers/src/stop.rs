@@ -123,13 +123,13 @@ pub(crate) fn work_order(w: &WorkOrder, made_on: Date, desk: Option<Sender>) -> 
         fact("対象となる本人", format!("{}（{}）\n{}生", w.patient, w.kana, day(w.birth_date))),
         fact("求めを行った者", requester(&d.requester)),
         fact("求めを受けた年月日", received(d)),
-        fact(
-            "提供を停止した年月日",
-            d.stopped_on.map_or("　　　　年　　月　　日（ご記入ください）".to_owned(), day),
-        ),
+        fact("提供を停止した年月日", d.stopped_on.map_or("　　　　年　　月　　日（ご記入ください）".to_owned(), day)),
         fact(
             "書面の交付",
-            format!("法{}の書面を、求めを行った者に遅滞なく交付してください。写しは3年間保存します。", article(d.track)),
+            format!(
+                "法{}の書面を、求めを行った者に遅滞なく交付してください。写しは3年間保存します。",
+                article(d.track)
+            ),
         ),
     ];
     Letter {

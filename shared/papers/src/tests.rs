@@ -20,7 +20,9 @@ fn stop_document() -> StopDocument {
 }
 
 fn desk() -> Option<Sender> {
-    Some(Sender { name: "架空認定事業者 窓口".into(), lines: vec!["〒100-0000 東京都千代田区0-0".into()] })
+    Some(Sender {
+        name: "架空認定事業者 窓口".into(), lines: vec!["〒100-0000 東京都千代田区0-0".into()]
+    })
 }
 
 fn letter_of(paper: &Paper) -> Letter {
@@ -46,9 +48,13 @@ fn rules_51_given_a_document_then_it_has_six_items_and_its_track_has_its_article
     let paper = Paper::StopDocument(stop_document());
     assert_eq!(facts(&letter_of(&paper)), 6);
     let text = words(&paper);
-    for words in
-        ["仮名加工医療情報", "山田 春子", "2026年11月20日（窓口）", "第58条において準用する同法第53条第1項", "2026年11月23日"]
-    {
+    for words in [
+        "仮名加工医療情報",
+        "山田 春子",
+        "2026年11月20日（窓口）",
+        "第58条において準用する同法第53条第1項",
+        "2026年11月23日",
+    ] {
         assert!(text.contains(words), "{words}");
     }
     assert!(text.contains("2026年11月21日（認定事業者が受領を停止した日）") && text.contains("医療機関では未受領"));

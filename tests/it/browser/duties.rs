@@ -73,8 +73,14 @@ pub async fn are_done(chrome: &Chrome, w: &Words, desk: &Desk, base: &str, filed
     chrome.downloads_go_to(&folder).await;
     chrome.click("form:has(input[value='stop-document']) button").await;
     // Six items (Rules art. 51), each with its label.
-    let items =
-        ["求めがあった旨", "求めを行った者", "求めを受けた年月日", "この書面について", "提供を停止した年月日", "交付の年月日"];
+    let items = [
+        "求めがあった旨",
+        "求めを行った者",
+        "求めを受けた年月日",
+        "この書面について",
+        "提供を停止した年月日",
+        "交付の年月日",
+    ];
     says(&downloaded(&folder, ".pdf").await, &[&["医療情報の提供停止に係る書面"], &items[..]].concat());
 
     let folder = desk.house.folder().join("letters");

@@ -1,8 +1,6 @@
 //! Documents are made, kept sealed, and printed: whoever prints is written down first.
 
-use super::{
-    Duties, NO_ENTRY, hospital, refused,
-};
+use super::{Duties, NO_ENTRY, hospital, refused};
 use crate::retention::Record;
 use chassis::{AskError, DbError, HandleError, StaffReason};
 use contracts::{
