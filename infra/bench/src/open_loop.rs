@@ -1,10 +1,11 @@
-//! `open-loop`: orders come at a fixed pace, whether or not those before them are done, and each goes to ten webhook endpoints. From
-//! the moment an order is sent until the last endpoint has its webhook: what a stop takes on a desk that is at work and not full.
+//! `open-loop`: orders come at a fixed pace, whether or not those before them are done, and each goes to ten webhook endpoints.
+//! What is held against the limit is the time from the answer to an order until the last endpoint has its webhook; from its sending,
+//! and to the answer, stand beside it. What a stop takes on a desk that is at work and not full.
 
 use crate::{
     report::{self, percentile},
     sink::{Sink, wall_seconds},
-    webhooks::{backlog, register},
+    webhooks::{backlog, house, register},
 };
 use anyhow::{Context, ensure};
 use chassis::Clock;
@@ -33,14 +34,7 @@ struct Ordered {
 /// `rate`: deliveries a second.
 pub async fn run(rate: usize, seconds: usize, forms: Forms) -> anyhow::Result<()> {
     let sink = Sink::start().await?;
-    let folder = tempfile::Builder::new()
-        .prefix("madoguchi-bench")
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
-        .tempdir()?;
-    let args = launcher::UpArgs { port: Some(0), ..Default::default() };
-    let settings = [("ops.log", "off"), ("optout.allow_private_endpoints", "true"), ("optout.test_endpoints", "false")];
-    let settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let up = Up::start(&args, folder.path(), &settings, &|_| ()).await?;
+    let (folder, up) = house().await?;
     let recipients = register(&up, folder.path(), &["ok"; ENDPOINTS], &sink, forms).await?;
     let up = up.only(&["steward"]).await?;
     let orders = WARM + seconds * rate / ENDPOINTS;

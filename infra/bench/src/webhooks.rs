@@ -26,6 +26,7 @@ use privacy::{BlindIndex, Personal};
 use recipient_kit::Identifiers;
 use serde_json::{Map, Value, json};
 use std::{path::Path, sync::Arc, time::Duration};
+use tempfile::TempDir;
 
 /// Endpoints of each run.
 const ENDPOINTS: [usize; 3] = [10, 100, 1_000];
@@ -90,14 +91,7 @@ pub async fn run(deliveries: usize, forms: Forms, only: Option<usize>) -> anyhow
 /// `changes` stops to as many endpoints as there are paths. Counted is what arrives at paths named `ok`.
 async fn one(paths: &[&str], changes: usize, forms: Forms) -> anyhow::Result<Measured> {
     let sink = Sink::start().await?;
-    let folder = tempfile::Builder::new()
-        .prefix("madoguchi-bench")
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
-        .tempdir()?;
-    let args = launcher::UpArgs { port: Some(0), ..Default::default() };
-    let settings = [("ops.log", "off"), ("optout.allow_private_endpoints", "true"), ("optout.test_endpoints", "false")];
-    let settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let up = Up::start(&args, folder.path(), &settings, &|_| ()).await?;
+    let (folder, up) = house().await?;
     register(&up, folder.path(), paths, &sink, forms).await?;
     // The backlog is made while nobody works it off.
     let up = up.only(&["steward"]).await?;
@@ -120,6 +114,19 @@ async fn one(paths: &[&str], changes: usize, forms: Forms) -> anyhow::Result<Mea
         p50_ms: percentile(&gaps, 0.5),
         p99_ms: percentile(&gaps, 0.99),
     })
+}
+
+/// A house in a folder of its own, whose webhooks may go to the sink.
+pub async fn house() -> anyhow::Result<(TempDir, Up)> {
+    let folder = tempfile::Builder::new()
+        .prefix("madoguchi-bench")
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .tempdir()?;
+    let args = launcher::UpArgs { port: Some(0), ..Default::default() };
+    let settings = [("ops.log", "off"), ("optout.allow_private_endpoints", "true"), ("optout.test_endpoints", "false")];
+    let settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let up = Up::start(&args, folder.path(), &settings, &|_| ()).await?;
+    Ok((folder, up))
 }
 
 /// Registers an endpoint for each path.

@@ -73,10 +73,7 @@ pub enum OpenError {
 /// Seals bytes to the holder of a key. `aad` names what and where they are and has to be given again for opening.
 ///
 /// # Errors
-/// More than 32 MiB, or a key that HPKE refuses.
-///
-/// # Panics
-/// If the operating system has no random bytes: nothing can be sealed then, and going on would be worse.
+/// More than 32 MiB, or a key that HPKE refuses. Without random bytes from the operating system nothing is sealed either.
 pub fn seal_to(key: &PublicKey, aad: &[u8], plain: &[u8]) -> Result<Sealed, SealError> {
     if plain.len() > PLAIN_MAX {
         return Err(SealError::TooLong);

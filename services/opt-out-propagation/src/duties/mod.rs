@@ -2,7 +2,8 @@
 //! who and why, in one transaction under the fan-out's lock; what is shown of them; papers to print.
 //!
 //! [`hospital`]: consents, work orders, disagreement, relayed requests. [`print`]: the document of Act art. 53 and the letters around
-//! it, as values (the crate `papers` says what they are), and who gets them. [`supervision`], [`incident`], [`complaint`]: recipients. [`sweep`]: records whose time is over.
+//! it, as values (the crate `papers` says what they are), and who gets them. [`supervision`], [`incident`], [`complaint`]:
+//! recipients. [`sweep`]: records whose time is over.
 
 pub mod complaint;
 pub mod end;

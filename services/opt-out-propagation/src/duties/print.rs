@@ -176,7 +176,8 @@ impl Duties {
             .await
     }
 
-    /// `req.optout.print`: the values of a paper, sealed to the console, which makes the letter. Who prints and why is written down before anything is opened.
+    /// `req.optout.print`: the values of a paper, sealed to the console, which makes the letter. Who prints and why is written down
+    /// before anything is opened.
     ///
     /// # Errors
     /// A database did not answer.
